@@ -1,0 +1,44 @@
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := run
+.PHONY: run test unit check format lock replay
+
+$(VENV)/.run: requirements.lock pyproject.toml
+	python3 -m venv $(VENV)
+	$(BIN)/pip install --quiet --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --editable .
+	touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml
+	python3 -m venv $(VENV)
+	$(BIN)/pip install --quiet --requirement requirements-dev.lock
+	$(BIN)/pip install --quiet --no-deps --editable .
+	touch $@ $(VENV)/.run
+
+run: $(VENV)/.run ## the service on the embedded SQLite file, at http://127.0.0.1:8000
+	$(BIN)/tradepost serve
+
+test: $(VENV)/.dev ## every test, PostgreSQL included
+	$(BIN)/pytest
+
+unit: $(VENV)/.dev ## the tests that need no database
+	$(BIN)/pytest tests/unit
+
+check: $(VENV)/.dev ## what must hold before anything is tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/.dev ## the newest versions that pyproject.toml allows
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --upgrade \
+		--output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --upgrade \
+		--extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+replay: $(VENV)/.dev ## a real month of retail through the HTTP API (ARGS="--database postgresql")
+	$(BIN)/python -m tests.replay $(ARGS)
