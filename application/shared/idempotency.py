@@ -1,0 +1,54 @@
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from domain.shared.errors import Conflict, RuleBroken
+
+
+class KeyReused(RuleBroken):
+    code = "idempotency-key-reused"
+
+    def __init__(self) -> None:
+        super().__init__("this idempotency key was used for another request")
+
+
+class KeyInUse(Conflict):
+    code = "idempotency-key-in-use"
+
+    def __init__(self) -> None:
+        super().__init__("a request with this idempotency key is still running")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """An idempotency key, which belongs to its caller and to one operation."""
+
+    caller_id: UUID
+    method: str
+    path: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What was answered to the request of this hash, to the byte."""
+
+    request_hash: bytes
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class IdempotencyKeys(Protocol):
+    """The keys of requests that had an effect, stored with that effect in one transaction."""
+
+    async def claim(self, key: RequestKey, *, at: datetime) -> Answer | None:
+        """
+        Take a key that nobody used since it expired, or give the answer that it got.
+
+        Waits for another unit of work that holds it; KeyInUse when that takes too long.
+        """
+
+    async def keep(self, key: RequestKey, answer: Answer, *, until: datetime) -> None:
+        """Store the answer with the claimed key."""

@@ -1,0 +1,130 @@
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Final, Protocol, Self, TypeVar
+
+from application.shared.errors import TransientFailure
+from application.shared.idempotency import IdempotencyKeys
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class UnitOfWork(Protocol):
+    """One business transaction. What is not committed by the end never happened."""
+
+    keys: IdempotencyKeys
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    async def flush(self) -> None:
+        """Send what was changed to the backend now, so that it is checked, without keeping it."""
+
+    async def commit(self) -> None:
+        """Keep everything, and the events it caused, or raise and keep nothing."""
+
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        """Undo only what the block did if the block raises; the error passes through."""
+
+
+class _NotCommitted(Exception):
+    pass
+
+
+class Joined:
+    """
+    Takes part in a unit of work that somebody else opened and will commit.
+
+    To the use case it is a unit of work like any other: `commit` keeps what was done, as far as the
+    outer one is kept, and leaving without it undoes what was done since joining.
+    """
+
+    def __init__(self, outer: UnitOfWork) -> None:
+        self._outer = outer
+        self._savepoint = outer.savepoint()
+        self._committed = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._outer, name)
+
+    async def __aenter__(self) -> Self:
+        await self._savepoint.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None and not self._committed:
+            error = _NotCommitted()
+        with suppress(_NotCommitted):
+            await self._savepoint.__aexit__(type(error) if error else None, error, trace)
+
+    async def commit(self) -> None:
+        await self._outer.flush()
+        self._committed = True
+
+
+ATTEMPTS: Final = 5
+SHORTEST_PAUSE: Final = 0.010  # seconds
+LONGEST_PAUSE: Final = 0.200
+
+
+@dataclass(slots=True)
+class Runner:
+    """
+    Runs use cases to their end, even if the caller goes away, and again if the storage asks for it.
+
+    A use case that is cut off near its commit leaves it open whether it happened, and a connection
+    in mid-transaction; so it runs in a task of its own, which nobody cancels but `drain`.
+    """
+
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    retries: Counter[str] = field(default_factory=Counter)
+    _running: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    async def __call__(self, use_case: Callable[[], Awaitable[T]]) -> T:
+        task = asyncio.create_task(self._attempts(use_case))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for what is running, at most so many seconds, then cut it off."""
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _attempts(self, use_case: Callable[[], Awaitable[T]]) -> T:
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return await use_case()
+            except TransientFailure as failure:
+                self.retries[type(failure).__name__] += 1
+                longest = min(LONGEST_PAUSE, SHORTEST_PAUSE * 2**attempt)
+                # Full jitter keeps those who met once from meeting again; nothing secret about it.
+                await self.pause(random.uniform(SHORTEST_PAUSE, longest))  # noqa: S311
+        return await use_case()
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            # Marks the error as seen: whoever waited has it, and nobody else wants it.
+            task.exception()

@@ -1,0 +1,217 @@
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, NewType, Self, TypedDict
+from uuid import UUID
+
+from domain.catalog.category import DESCRIPTION_LENGTH, CategoryId
+from domain.catalog.events import ProductChanged, ProductCreated, ProductDeleted
+from domain.shared import text
+from domain.shared.aggregate import Aggregate
+from domain.shared.errors import Conflict, Duplicate, InvalidValue, NotFound
+from domain.shared.ids import new_id
+from domain.shared.money import Money
+from domain.shared.text import Slug
+
+ProductId = NewType("ProductId", UUID)
+Sku = NewType("Sku", str)
+
+SKU_LENGTH: Final = 50
+PRODUCT_NAME_LENGTH: Final = 200
+DEAREST: Final = 999_999_999_999  # minor units
+LARGEST_STOCK: Final = 2_147_483_647
+METADATA_PAIRS: Final = 50
+METADATA_KEY_LENGTH: Final = 40
+METADATA_VALUE_LENGTH: Final = 500
+
+_SKU = re.compile(r"[A-Za-z0-9-]{1,50}")
+
+
+class ProductNotFound(NotFound):
+    code = "product-not-found"
+
+    def __init__(self, **which: object) -> None:
+        super().__init__("there is no such product", **which)
+
+
+class SkuTaken(Duplicate):
+    def __init__(self) -> None:
+        super().__init__("sku")
+
+
+class ProductSlugTaken(Duplicate):
+    def __init__(self) -> None:
+        super().__init__("slug")
+
+
+class StockTooLarge(Conflict):
+    code = "stock-too-large"
+
+    def __init__(self) -> None:
+        super().__init__(f"no stock exceeds {LARGEST_STOCK}", largest=LARGEST_STOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """How many of one product were asked for, and how many there are."""
+
+    product_id: ProductId
+    sku: Sku
+    requested: int
+    available: int
+
+
+class InsufficientStock(Conflict):
+    """`details["shortages"]` holds a Shortage for every product that is short."""
+
+    code = "insufficient-stock"
+
+    def __init__(self, *shortages: Shortage) -> None:
+        skus = ", ".join(shortage.sku for shortage in shortages)
+        super().__init__(f"not enough in stock of {skus}", shortages=shortages)
+
+
+class ProductChanges(TypedDict, total=False):
+    """New values by field; what is absent stays."""
+
+    sku: Sku
+    slug: Slug
+    name: str
+    description: str
+    price: Money
+    category_id: CategoryId | None
+    is_active: bool
+    metadata: Mapping[str, str]
+
+
+def sku(value: str) -> Sku:
+    """A stock keeping unit in its one spelling, which is upper case."""
+    if not _SKU.fullmatch(value):
+        raise InvalidValue("sku", f"is not 1 to {SKU_LENGTH} of A-Z, a-z, 0-9 and -")
+    return Sku(value.upper())
+
+
+@dataclass(eq=False, kw_only=True)
+class Product(Aggregate):
+    """
+    Something to sell, with its price and how many are left.
+
+    A deleted product stays for the orders that hold it, but its sku and slug are free again.
+    """
+
+    sku: Sku
+    slug: Slug
+    name: str
+    description: str
+    price: Money
+    stock: int
+    is_active: bool
+    category_id: CategoryId | None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None = None
+
+    @classmethod
+    def create(
+        cls,
+        *,
+        sku: Sku,
+        slug: Slug,
+        name: str,
+        price: Money,
+        description: str = "",
+        stock: int = 0,
+        is_active: bool = True,
+        category_id: CategoryId | None = None,
+        metadata: Mapping[str, str] | None = None,
+        at: datetime,
+    ) -> Self:
+        if not 0 <= stock <= LARGEST_STOCK:
+            raise InvalidValue("stock", f"is not 0 to {LARGEST_STOCK}")
+        product = cls(
+            id=new_id(at),
+            sku=sku,
+            slug=slug,
+            name=_name(name),
+            description=_description(description),
+            price=_price(price),
+            stock=stock,
+            is_active=is_active,
+            category_id=category_id,
+            metadata=_metadata(metadata or {}),
+            created_at=at,
+            updated_at=at,
+        )
+        product.record(
+            ProductCreated(product_id=product.id, sku=sku, price=price, stock=stock, at=at)
+        )
+        return product
+
+    def revise(self, changes: ProductChanges, *, at: datetime) -> None:
+        """Change what is given and differs."""
+        wanted: ProductChanges = {**changes}
+        if "name" in wanted:
+            wanted["name"] = _name(wanted["name"])
+        if "description" in wanted:
+            wanted["description"] = _description(wanted["description"])
+        if "price" in wanted:
+            wanted["price"] = _price(wanted["price"])
+        if "metadata" in wanted:
+            wanted["metadata"] = _metadata(wanted["metadata"])
+        if changed := self.assign(wanted):
+            self.updated_at = at
+            self.record(
+                ProductChanged(
+                    product_id=self.id, sku=self.sku, fields=changed, price=self.price, at=at
+                )
+            )
+
+    def shortage(self, quantity: int) -> Shortage | None:
+        """What would be missing if somebody took so many."""
+        if quantity <= self.stock:
+            return None
+        return Shortage(ProductId(self.id), self.sku, quantity, self.stock)
+
+    def take(self, quantity: int, *, at: datetime) -> None:
+        if shortage := self.shortage(quantity):
+            raise InsufficientStock(shortage)
+        self.stock -= quantity
+        self.updated_at = at
+
+    def put_back(self, quantity: int, *, at: datetime) -> None:
+        if self.stock + quantity > LARGEST_STOCK:
+            raise StockTooLarge
+        self.stock += quantity
+        self.updated_at = at
+
+    def delete(self, *, at: datetime) -> None:
+        self.deleted_at = self.updated_at = at
+        self.record(ProductDeleted(product_id=self.id, sku=self.sku, at=at))
+
+
+def _name(value: str) -> str:
+    return text.line("name", value, longest=PRODUCT_NAME_LENGTH)
+
+
+def _description(value: str) -> str:
+    return text.text("description", value, longest=DESCRIPTION_LENGTH)
+
+
+def _price(value: Money) -> Money:
+    if not 0 <= value.minor <= DEAREST:
+        highest = Money(DEAREST, value.currency)
+        raise InvalidValue("price", f"is not 0 to {highest.amount}")
+    return value
+
+
+def _metadata(pairs: Mapping[str, str]) -> Mapping[str, str]:
+    if len(pairs) > METADATA_PAIRS:
+        raise InvalidValue("metadata", f"has more than {METADATA_PAIRS} pairs")
+    return {
+        text.line("metadata", key, longest=METADATA_KEY_LENGTH): text.text(
+            "metadata", value, longest=METADATA_VALUE_LENGTH
+        )
+        for key, value in pairs.items()
+    }
