@@ -1,0 +1,73 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from application.catalog.ports import Categories, Products
+from application.identity.ports import Users
+from application.ordering.ports import Orders
+from application.shared.errors import Busy
+from application.shared.idempotency import Answer, IdempotencyKeys, KeyInUse, RequestKey
+from infrastructure.event_log import EventLog
+from infrastructure.memory import catalog, identity, ordering
+from infrastructure.memory.database import MemoryDatabase, MemorySession, StoredAnswer
+
+
+def open_shop(*, lock_timeout: float = 2.0) -> MemoryDatabase:
+    """An empty shop in this process, with the constraints that the SQL schema declares."""
+    return MemoryDatabase(
+        [*identity.UNIQUES, *catalog.UNIQUES, *ordering.UNIQUES],
+        [*catalog.REFERENCES, *ordering.REFERENCES],
+        lock_timeout=lock_timeout,
+    )
+
+
+class MemoryIdempotencyKeys:
+    def __init__(self, session: MemorySession) -> None:
+        self._session = session
+
+    async def claim(self, key: RequestKey, *, at: datetime) -> Answer | None:
+        try:
+            stored = await self._session.claim(key)
+        except Busy as late:
+            raise KeyInUse from late
+        return stored.answer if stored and stored.until > at else None
+
+    async def keep(self, key: RequestKey, answer: Answer, *, until: datetime) -> None:
+        self._session.keep(key, StoredAnswer(answer, until))
+
+
+class MemoryUnitOfWork:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._session = session = MemorySession(database)
+        self._log = EventLog(lambda: session.aggregates)
+        self.keys: IdempotencyKeys = MemoryIdempotencyKeys(session)
+        self.users: Users = identity.MemoryUsers(session)
+        self.categories: Categories = catalog.MemoryCategories(session)
+        self.products: Products = catalog.MemoryProducts(session)
+        self.orders: Orders = ordering.MemoryOrders(session)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._session.close()
+
+    async def flush(self) -> None:
+        await self._session.flush()
+
+    async def commit(self) -> None:
+        await self._session.commit(self._log.drain)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        await self.flush()
+        with self._log.rewinding(), self._session.undoing():
+            yield
+            await self.flush()
