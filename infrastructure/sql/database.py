@@ -1,0 +1,117 @@
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from application.shared.errors import Unavailable
+from infrastructure.sql.failures import meaning
+from infrastructure.sql.mapping import map_domain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long anything may take, in seconds, and how many connections there are."""
+
+    pool_size: int = 5
+    max_overflow: int = 5
+    pool_timeout: float = 1.0
+    connect_timeout: float = 2.0
+    statement_timeout: float = 5.0
+    lock_timeout: float = 2.0
+    idle_in_transaction_timeout: float = 10.0
+
+
+def connect(url: str, limits: Limits) -> AsyncEngine:
+    """An engine whose transactions are what they say, and whose errors speak our language."""
+    map_domain()
+    parsed = make_url(url)
+    pool: dict[str, Any] = {
+        "pool_size": limits.pool_size,
+        "max_overflow": limits.max_overflow,
+        "pool_timeout": limits.pool_timeout,
+        "pool_use_lifo": True,
+    }
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_async_engine(parsed, **pool)
+        _prepare_sqlite(engine, limits)
+    else:
+        engine = create_async_engine(
+            parsed,
+            **pool,
+            pool_pre_ping=True,
+            pool_recycle=1800,
+            async_creator=_creator(parsed, limits),
+        )
+    event.listen(engine.sync_engine, "handle_error", _translate)
+    return engine
+
+
+def _creator(url: URL, limits: Limits) -> Callable[..., Awaitable[asyncpg.Connection]]:
+    settings = {
+        "application_name": "tradepost",
+        "timezone": "UTC",
+        "statement_timeout": _milliseconds(limits.statement_timeout),
+        "lock_timeout": _milliseconds(limits.lock_timeout),
+        "idle_in_transaction_session_timeout": _milliseconds(limits.idle_in_transaction_timeout),
+    }
+    dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    async def create() -> asyncpg.Connection:
+        try:
+            return await asyncpg.connect(
+                dsn, timeout=limits.connect_timeout, server_settings=settings
+            )
+        except Exception as error:
+            if failure := meaning(error):
+                raise failure from error
+            raise Unavailable("the database refused the connection") from error
+
+    return create
+
+
+def _prepare_sqlite(engine: AsyncEngine, limits: Limits) -> None:
+    pragmas = {
+        "journal_mode": "WAL",
+        "synchronous": "FULL",  # a commit outlives a power cut, not only a crash
+        "foreign_keys": "ON",
+        "busy_timeout": _milliseconds(limits.statement_timeout),
+    }
+
+    def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        # The driver shall not begin transactions of its own, which come too late for a savepoint
+        # and too early for a pragma; `begin` below does.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for name, value in pragmas.items():
+            cursor.execute(f"PRAGMA {name}={value}")
+        cursor.execute("PRAGMA foreign_keys")
+        if cursor.fetchone() != (1,):
+            raise Unavailable("this SQLite does not keep foreign keys")
+        cursor.close()
+
+    def begin(connection: Connection) -> None:
+        # A writer asks for the write lock at once: an upgrade from a read may fail at any time,
+        # and no busy timeout helps it.
+        kind = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {kind}")
+
+    event.listen(engine.sync_engine, "connect", prepare)
+    event.listen(engine.sync_engine, "begin", begin)
+
+
+def _translate(context: ExceptionContext) -> None:
+    error = context.sqlalchemy_exception or context.original_exception
+    if context.is_disconnect:
+        raise Unavailable("the connection was lost") from error
+    if failure := meaning(error):
+        raise failure from error
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(round(seconds * 1000))

@@ -1,0 +1,52 @@
+from typing import Final
+
+from sqlalchemy import Boolean, CheckConstraint, Column, Table, UniqueConstraint
+
+from domain.identity.user import (
+    BIO_LENGTH,
+    FULL_NAME_LENGTH,
+    USERNAME_LENGTH,
+    EmailTaken,
+    Role,
+    User,
+    UsernameTaken,
+)
+from domain.shared.text import EMAIL_LENGTH
+from infrastructure.sql.schema import (
+    EnumText,
+    UtcDateTime,
+    aggregate_columns,
+    mappers,
+    metadata,
+    text,
+)
+
+users = Table(
+    "users",
+    metadata,
+    *aggregate_columns(),
+    Column("username", text(USERNAME_LENGTH), nullable=False),
+    Column("username_key", text(USERNAME_LENGTH), nullable=False),
+    Column("email", text(EMAIL_LENGTH), nullable=False),
+    Column("email_key", text(4 * EMAIL_LENGTH), nullable=False),  # folding may lengthen
+    Column("password_hash", text(200), nullable=False),
+    Column("full_name", text(FULL_NAME_LENGTH)),
+    Column("bio", text(BIO_LENGTH)),
+    Column("role", EnumText(Role), nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("last_login_at", UtcDateTime),
+    UniqueConstraint("username_key"),
+    UniqueConstraint("email_key"),
+    CheckConstraint("role IN ('customer', 'staff', 'admin')", name="role_known"),
+)
+
+VIOLATIONS: Final = {
+    "uq_users_username_key": UsernameTaken,
+    "uq_users_email_key": EmailTaken,
+}
+
+
+def map_identity() -> None:
+    mappers.map_imperatively(User, users, version_id_col=users.c.version)

@@ -1,0 +1,29 @@
+from typing import Final
+
+from infrastructure.sql import idempotency, outbox
+from infrastructure.sql.catalog import mapping as catalog
+from infrastructure.sql.identity import mapping as identity
+from infrastructure.sql.ordering import mapping as ordering
+from infrastructure.sql.schema import mappers
+
+# Every table there is; `metadata` is complete once this module is imported.
+TABLES: Final = (
+    identity.users,
+    catalog.categories,
+    catalog.products,
+    ordering.orders,
+    ordering.order_lines,
+    outbox.outbox,
+    idempotency.idempotency_keys,
+)
+VIOLATIONS: Final = {**identity.VIOLATIONS, **catalog.VIOLATIONS, **ordering.VIOLATIONS}
+
+
+def map_domain() -> None:
+    """Teach SQLAlchemy every class of the domain, once per process."""
+    if any(True for _ in mappers.mappers):
+        return
+    identity.map_identity()
+    catalog.map_catalog()
+    ordering.map_ordering()
+    mappers.configure()

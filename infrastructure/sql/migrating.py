@@ -1,0 +1,220 @@
+"""Which revision the schema of a database is at, and how to bring it to another."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from io import StringIO
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import Script, ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, NullPool, make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from application.shared.errors import StorageFailure
+from infrastructure.sql.mapping import TABLES
+
+SCRIPTS: Final = Path(__file__).parents[2] / "migrations"
+# How the models are compared with a database; Alembic's command line does it in the same way.
+COMPARISON: Final[dict[str, Any]] = {
+    "target_metadata": TABLES[0].metadata,
+    "compare_type": True,
+    "compare_server_default": True,
+    "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
+}
+_FAILURES: Final = (
+    CommandError,
+    SQLAlchemyError,
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
+
+class MigrationFailed(StorageFailure):
+    """The schema was left as it was, or at the last step that was reported; one line says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A step in the history of the schema. `applied`: the database has it, or a later one."""
+
+    revision: str
+    title: str
+    applied: bool
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaCheck:
+    """
+    What the database is at, and what this code needs. `behind`: an upgrade brings it there.
+    `differences` tells what would have to be done to get from the tables to the models; at another
+    revision nothing is compared.
+    """
+
+    current: str | None
+    head: str
+    behind: bool = False
+    differences: tuple[str, ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        return self.current == self.head and not self.differences
+
+
+class Migrations:
+    """
+    The schema of one database, for synchronous callers: inside a running event loop, call these
+    methods from another thread. All but `head` raise MigrationFailed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    @cached_property
+    def head(self) -> str:
+        """The revision that this code needs."""
+        head = self._scripts.get_current_head()
+        if head is None:
+            raise CommandError("there is no revision at all")
+        return head
+
+    def upgrade(
+        self, revision: str = "head", sql: bool = False, report: Callable[[str], object] = len
+    ) -> None:
+        """Bring the schema to `revision`. `report` gets a line per step, or the script if `sql`."""
+        self._run(command.upgrade, revision, sql, report)
+
+    def downgrade(
+        self, revision: str, sql: bool = False, report: Callable[[str], object] = len
+    ) -> None:
+        """Bring the schema back to `revision`; `sql` takes a range, `0002:0001`."""
+        self._run(command.downgrade, revision, sql, report)
+
+    def current(self) -> str | None:
+        """The revision of the database, None before the first; it is not created by asking."""
+        if self._is_missing_file():
+            return None
+        with _failures():
+            return asyncio.run(revision_of(self._engine()))
+
+    def is_current(self) -> bool:
+        return self.current() == self.head
+
+    def check(self) -> SchemaCheck:
+        """Compare the database with what this code needs."""
+        current = self.current()
+        if current != self.head:
+            behind = current is None or current in self._known
+            return SchemaCheck(current, self.head, behind=behind)
+        with _failures():
+            differences = asyncio.run(self._differences())
+        return SchemaCheck(current, self.head, differences=differences)
+
+    def history(self) -> list[Revision]:
+        """Every revision, the oldest first."""
+        current = self.current()
+        start = current if current in self._known else "base"
+        applied = {step.revision for step in self._scripts.iterate_revisions(start, "base")}
+        return [
+            Revision(
+                revision=step.revision,
+                title=step.doc,
+                applied=step.revision in applied,
+                is_current=step.revision == current,
+            )
+            for step in self._known.values()
+        ]
+
+    @cached_property
+    def _known(self) -> dict[str, Script]:
+        """The oldest first."""
+        newest_first = list(self._scripts.walk_revisions())
+        return {step.revision: step for step in reversed(newest_first)}
+
+    @cached_property
+    def _scripts(self) -> ScriptDirectory:
+        return ScriptDirectory.from_config(self._config())
+
+    def _config(self) -> Config:
+        config = Config()
+        config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+        config.set_main_option("path_separator", "os")
+        config.attributes["database_url"] = self._url
+        return config
+
+    def _engine(self) -> AsyncEngine:
+        return create_async_engine(self._url, poolclass=NullPool)
+
+    def _is_missing_file(self) -> bool:
+        url = make_url(self._url)
+        file = url.database or ""
+        return (
+            url.get_backend_name() == "sqlite"
+            and not file.startswith("file:")
+            and not Path(file).exists()
+        )
+
+    def _run(
+        self,
+        migrate: Callable[[Config, str, bool], None],
+        revision: str,
+        sql: bool,
+        report: Callable[[str], object],
+    ) -> None:
+        config = self._config()
+        config.attributes["report"] = report
+        config.output_buffer = script = StringIO()
+        with _failures():
+            migrate(config, revision, sql)
+        if sql:
+            report(script.getvalue())
+
+    async def _differences(self) -> tuple[str, ...]:
+        async with self._engine().connect() as connection:
+            return await connection.run_sync(_differences)
+
+
+async def revision_of(engine: AsyncEngine) -> str | None:
+    """The revision that the database is at; None if nothing was ever migrated there."""
+    async with engine.connect() as connection:
+        return await connection.run_sync(_revision)
+
+
+def _revision(connection: Connection) -> str | None:
+    heads = MigrationContext.configure(connection).get_current_heads()
+    return ", ".join(sorted(heads)) or None
+
+
+def _differences(connection: Connection) -> tuple[str, ...]:
+    context = MigrationContext.configure(connection, opts=COMPARISON)
+    found = compare_metadata(context, COMPARISON["target_metadata"])
+    # What concerns one column comes as a list of its own.
+    flat = (one for some in found for one in (some if isinstance(some, list) else [some]))
+    return tuple(_in_words(*difference) for difference in flat)
+
+
+def _in_words(kind: str, *parts: Any) -> str:
+    names = (getattr(part, "name", part) for part in parts if not isinstance(part, dict))
+    return " ".join([kind.replace("_", " "), *(str(name) for name in names if name is not None)])
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except _FAILURES as error:
+        reason = error.driver_exception if isinstance(error, DBAPIError) else error
+        first, *_ = str(reason).splitlines() or [type(reason).__name__]
+        raise MigrationFailed(first) from error

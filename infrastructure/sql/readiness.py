@@ -1,0 +1,35 @@
+import time
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from application.shared.errors import StorageFailure
+from infrastructure.sql.migrating import Migrations, revision_of
+
+_SECONDS_KEPT: Final = 1.0
+
+
+class SchemaReadiness:
+    """Whether the database answers and has the schema that this code needs; kept for a second."""
+
+    def __init__(self, engine: AsyncEngine, migrations: Migrations) -> None:
+        self._engine = engine
+        self._needed = migrations.head
+        self._asked = float("-inf")
+        self._answer: str | None = None
+
+    async def __call__(self) -> str | None:
+        """The reason why it is not ready, or None."""
+        if time.monotonic() - self._asked > _SECONDS_KEPT:
+            self._answer = await self._ask()
+            self._asked = time.monotonic()
+        return self._answer
+
+    async def _ask(self) -> str | None:
+        try:
+            there = await revision_of(self._engine)
+        except StorageFailure:
+            return "the database does not answer"
+        if there != self._needed:
+            return f"the schema is at {there or 'nothing'}, this version needs {self._needed}"
+        return None

@@ -1,0 +1,65 @@
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Select, event, inspect
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
+
+from application.shared.errors import StaleWrite
+from domain.shared.aggregate import Aggregate
+
+T = TypeVar("T")
+
+# Read where SQLite begins; PostgreSQL does not mind.
+_WRITES: Final = {"sqlite_begin": "IMMEDIATE"}
+
+
+class AggregateSession(Session):
+    """
+    A session that keeps alive every aggregate it has met, so no recorded event is collected, and
+    that says StaleWrite whenever it finds that it was overtaken, be it on the way to a query.
+    """
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:
+        try:
+            super().flush(objects)
+        except StaleDataError as stale:
+            raise StaleWrite from stale
+
+
+@event.listens_for(AggregateSession, "transient_to_pending")
+@event.listens_for(AggregateSession, "loaded_as_persistent")
+def _hold(session: Session, entity: object) -> None:
+    if isinstance(entity, Aggregate):
+        session.info.setdefault("aggregates", {})[id(entity)] = entity
+
+
+def open_session(engine: AsyncEngine) -> AsyncSession:
+    return AsyncSession(
+        engine,
+        expire_on_commit=False,
+        sync_session_class=AggregateSession,
+        execution_options=_WRITES,
+    )
+
+
+def aggregates(session: AsyncSession) -> list[Aggregate]:
+    return [*session.info.get("aggregates", {}).values()]
+
+
+async def reload_expired(session: AsyncSession) -> None:
+    """A rollback expires what it touched, and an async session cannot load lazily."""
+    for entity in aggregates(session):
+        if entity in session and inspect(entity, raiseerr=True).expired_attributes:
+            await session.refresh(entity)
+
+
+async def found(session: AsyncSession, statement: Select[T], *, lock: bool) -> T | None:
+    """The one entity that the statement selects, locked and as it is now if `lock` is wanted."""
+    return (await session.scalars(locking(statement) if lock else statement)).one_or_none()
+
+
+def locking(statement: Select[Any]) -> Select[Any]:
+    # NO KEY UPDATE, which lets others insert rows that refer to this one.
+    return statement.with_for_update(key_share=True).execution_options(populate_existing=True)

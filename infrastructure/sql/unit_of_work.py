@@ -1,0 +1,65 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from application.catalog.ports import Categories, Products
+from application.identity.ports import Users
+from application.ordering.ports import Orders
+from application.shared.errors import StorageFailure
+from application.shared.idempotency import IdempotencyKeys
+from infrastructure.event_log import EventLog
+from infrastructure.sql import outbox
+from infrastructure.sql.catalog.repositories import SqlCategories, SqlProducts
+from infrastructure.sql.idempotency import SqlIdempotencyKeys
+from infrastructure.sql.identity.repositories import SqlUsers
+from infrastructure.sql.ordering.repositories import SqlOrders
+from infrastructure.sql.session import aggregates, open_session, reload_expired
+
+
+class SqlUnitOfWork:
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._session = session = open_session(engine)
+        self._log = EventLog(lambda: aggregates(session))
+        self.keys: IdempotencyKeys = SqlIdempotencyKeys(session)
+        self.users: Users = SqlUsers(session)
+        self.categories: Categories = SqlCategories(session)
+        self.products: Products = SqlProducts(session)
+        self.orders: Orders = SqlOrders(session)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # Shielded: a connection must be back in the pool before anybody else gets it, and without
+        # a transaction, even if the caller is cancelled in this very moment.
+        await asyncio.shield(self._session.close())
+
+    async def flush(self) -> None:
+        await self._session.flush()
+
+    async def commit(self) -> None:
+        await self.flush()
+        await outbox.append(self._session, self._log.drain())
+        await self._session.commit()
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        try:
+            with self._log.rewinding():
+                async with self._session.begin_nested():
+                    yield
+                    await self.flush()
+        except StorageFailure:
+            raise  # there is nothing left of this unit of work to go on with
+        except Exception:
+            await reload_expired(self._session)
+            raise
