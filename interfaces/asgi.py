@@ -1,0 +1,9 @@
+"""`uvicorn interfaces.asgi:app`: the application with the settings of the environment."""
+
+from dependency_injector import providers
+
+from interfaces.container import Container
+from interfaces.http.app import create_app
+from interfaces.settings import load
+
+app = create_app(Container(settings=providers.Object(load())))

@@ -1,0 +1,138 @@
+"""The command `tradepost`. Exit codes: 0 done, 1 failed, 2 wrong use, 3 not the needed schema."""
+
+import asyncio
+import json
+import os
+import secrets
+import sys
+from typing import Annotated, Any, Final
+
+import typer
+import uvicorn
+from dependency_injector import providers
+
+from application.shared.errors import StorageFailure
+from domain.shared.errors import DomainError
+from interfaces import logs
+from interfaces.commands.db import db_commands
+from interfaces.commands.users import user_commands
+from interfaces.container import Container
+from interfaces.http.app import create_app
+from interfaces.settings import MissingSecret, Settings, UnusableSettings, load
+
+FAILED: Final = 1
+WRONG_USE: Final = 2
+NOT_READY: Final = 3
+
+app = typer.Typer(
+    help="Tradepost, a headless order and catalog service.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _shop(settings: Settings | None = None) -> Container:
+    return Container(settings=providers.Object(settings or load()))
+
+
+def _ready_shop(settings: Settings | None = None) -> Container:
+    """
+    A shop whose database has the schema that this version needs, or exit 3.
+
+    An embedded file belongs to this process, so it is brought there; a server's schema is changed
+    by its operator and nobody else.
+    """
+    shop = _shop(settings)
+    settings = shop.settings()
+    if settings.memory:
+        return shop
+    migrations = shop.migrations()
+    if settings.sqlite_file is not None:
+        migrations.upgrade(report=typer.echo)
+    elif not migrations.is_current():
+        there = migrations.current() or "nothing"
+        _leave(
+            NOT_READY,
+            f"the schema is at {there}, this version needs {migrations.head}:"
+            " run `tradepost db upgrade`",
+        )
+    return shop
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64)] = 1,
+    memory: Annotated[bool, typer.Option(help="keep everything in this process")] = False,
+) -> None:
+    """Serve the HTTP API."""
+    settings = load()
+    if memory:
+        settings = settings.model_copy(update={"memory": True})
+        if workers > 1:
+            raise typer.BadParameter("what is in memory is in one process: --workers 1")
+    logs.configure(settings)
+    settings.secret  # noqa: B018 (without one there is nothing to sign with, so not later)
+    shop = _ready_shop(settings)
+    _greet(shop, f"http://{host}:{port}")
+    options: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+        "timeout_graceful_shutdown": round(settings.shutdown_seconds),
+    }
+    if workers == 1:
+        uvicorn.run(create_app(shop), **options)
+    else:
+        uvicorn.run("interfaces.asgi:app", workers=workers, **options)
+
+
+def _greet(shop: Container, address: str) -> None:
+    typer.echo(f"Tradepost serves {address}")
+    typer.echo(f"  to try it out   {address}/docs")
+    if not shop.settings().memory:
+        command = "tradepost users create-admin --username NAME --email ADDRESS"
+        typer.echo(f"  make an admin   {command}")
+        return
+    # Nobody else can reach this process's memory, so its administrator is made here.
+    password = os.environ.get("TRADEPOST_PASSWORD") or f"A1-{secrets.token_urlsafe(12)}"
+    asyncio.run(
+        shop.administration().create_admin(
+            username="admin", email="admin@example.com", password=password
+        )
+    )
+    typer.echo(f"  administrator   admin, password {password} (for this process only)")
+    typer.echo("  everything is kept in memory and gone at the end")
+
+
+@app.command("openapi")
+def print_openapi() -> None:
+    """Print the OpenAPI document."""
+    document = create_app(_shop(load().model_copy(update={"memory": True}))).openapi()
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+app.add_typer(db_commands(lambda: _shop().migrations()), name="db")
+app.add_typer(user_commands(_ready_shop), name="users")
+
+
+def _leave(code: int, line: str) -> None:
+    typer.echo(f"tradepost: {line}", err=True)
+    sys.exit(code)
+
+
+def main() -> None:
+    """Each failure that can be foreseen is one line and an exit code."""
+    try:
+        app()
+    except UnusableSettings as error:
+        _leave(WRONG_USE, str(error))
+    except MissingSecret:
+        _leave(NOT_READY, "TRADEPOST_SECRET_KEY is missing: set one of at least 32 random bytes")
+    except (StorageFailure, DomainError) as error:
+        _leave(FAILED, str(error) or type(error).__name__)

@@ -1,0 +1,127 @@
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from dependency_injector import containers, providers
+
+from application.catalog.browsing import Browsing
+from application.catalog.curation import Curation
+from application.catalog.stocking import Stocking
+from application.identity.administration import Administration
+from application.identity.registration import Registration
+from application.identity.signing_in import SigningIn
+from application.ordering.checkout import Checkout
+from application.ordering.fulfilment import Fulfilment
+from application.ordering.history import History
+from application.shared.clock import utc_now
+from application.shared.unit_of_work import Joined, Runner, UnitOfWork
+from infrastructure.memory.catalog import MemoryCategoryQueries, MemoryProductQueries
+from infrastructure.memory.identity import MemoryUserQueries
+from infrastructure.memory.ordering import MemoryOrderQueries
+from infrastructure.memory.seed import open_seeded_shop
+from infrastructure.memory.unit_of_work import MemoryUnitOfWork
+from infrastructure.security import Argon2Hasher, JwtAccessTokens
+from infrastructure.sql.catalog.queries import SqlCategoryQueries, SqlProductQueries
+from infrastructure.sql.database import Limits, connect
+from infrastructure.sql.identity.queries import SqlUserQueries
+from infrastructure.sql.migrating import Migrations
+from infrastructure.sql.ordering.queries import SqlOrderQueries
+from infrastructure.sql.readiness import SchemaReadiness
+from infrastructure.sql.unit_of_work import SqlUnitOfWork
+from interfaces.settings import Settings
+
+
+async def _always_ready() -> None:
+    """A shop in this process is there as soon as the process is."""
+
+
+class Container(containers.DeclarativeContainer):
+    """The one place where every abstraction meets its implementation."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    clock = providers.Object(utc_now)
+    backend = providers.Callable(
+        lambda memory: "memory" if memory else "sql", settings.provided.memory
+    )
+
+    memory = providers.Singleton(open_seeded_shop)
+    limits = providers.Factory(
+        Limits,
+        pool_size=settings.provided.pool_size,
+        max_overflow=settings.provided.max_overflow,
+        pool_timeout=settings.provided.pool_timeout,
+        connect_timeout=settings.provided.connect_timeout,
+        statement_timeout=settings.provided.statement_timeout,
+        lock_timeout=settings.provided.lock_timeout,
+        idle_in_transaction_timeout=settings.provided.idle_in_transaction_timeout,
+    )
+    engine = providers.Singleton(connect, settings.provided.database_url, limits)
+    migrations = providers.Singleton(Migrations, settings.provided.database_url)
+
+    work: providers.Selector[Any] = providers.Selector(
+        backend,
+        memory=providers.Factory(MemoryUnitOfWork, memory),
+        sql=providers.Factory(SqlUnitOfWork, engine),
+    )
+    users: providers.Selector[Any] = providers.Selector(
+        backend,
+        memory=providers.Factory(MemoryUserQueries, memory),
+        sql=providers.Factory(SqlUserQueries, engine),
+    )
+    categories: providers.Selector[Any] = providers.Selector(
+        backend,
+        memory=providers.Factory(MemoryCategoryQueries, memory),
+        sql=providers.Factory(SqlCategoryQueries, engine),
+    )
+    products: providers.Selector[Any] = providers.Selector(
+        backend,
+        memory=providers.Factory(MemoryProductQueries, memory),
+        sql=providers.Factory(SqlProductQueries, engine),
+    )
+    orders: providers.Selector[Any] = providers.Selector(
+        backend,
+        memory=providers.Factory(MemoryOrderQueries, memory),
+        sql=providers.Factory(SqlOrderQueries, engine),
+    )
+    readiness: providers.Selector[Any] = providers.Selector(
+        backend,
+        memory=providers.Object(_always_ready),
+        sql=providers.Singleton(SchemaReadiness, engine, migrations),
+    )
+
+    runner = providers.Singleton(Runner)
+    idempotency_lifetime = providers.Factory(timedelta, hours=settings.provided.idempotency_hours)
+    hasher = providers.Singleton(Argon2Hasher, settings.provided.password_hashers)
+    tokens = providers.Singleton(
+        JwtAccessTokens,
+        settings.provided.secret,
+        providers.Factory(timedelta, minutes=settings.provided.access_token_minutes),
+        clock,
+    )
+
+    registration = providers.Factory(Registration, begin=work.provider, hasher=hasher, clock=clock)
+    signing_in = providers.Factory(
+        SigningIn, begin=work.provider, users=users, hasher=hasher, tokens=tokens, clock=clock
+    )
+    administration = providers.Factory(
+        Administration, begin=work.provider, registration=registration
+    )
+    browsing = providers.Factory(Browsing, categories=categories, products=products)
+    curation = providers.Factory(Curation, begin=work.provider, clock=clock)
+    stocking = providers.Factory(Stocking, begin=work.provider, clock=clock)
+    checkout = providers.Factory(Checkout, begin=work.provider, clock=clock)
+    fulfilment = providers.Factory(Fulfilment, begin=work.provider, clock=clock)
+    history = providers.Factory(History, orders=orders)
+
+
+def joining(outer: UnitOfWork) -> Callable[[], Any]:
+    """A `begin` for use cases that shall take part in this unit of work."""
+    return lambda: Joined(outer)
+
+
+async def close(container: Container) -> None:
+    """Finish what runs, then give back what the container holds."""
+    await container.runner().drain(container.settings().shutdown_seconds)
+    container.hasher().close()
+    if not container.settings().memory:
+        await container.engine().dispose()

@@ -1,0 +1,80 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from application.identity.actor import Unauthenticated
+from application.shared.errors import StorageFailure
+from domain.shared.errors import DomainError
+from interfaces.container import Container, close
+from interfaces.http.catalog.routes import categories, products
+from interfaces.http.identity.routes import auth, users
+from interfaces.http.middleware import BodyLimit, RequestContext
+from interfaces.http.openapi import describe
+from interfaces.http.operations import OPENAPI, VERSION, operations, serve_assets
+from interfaces.http.ordering.routes import orders
+from interfaces.http.problems import Problem, answer
+from interfaces.http.validation import answer_invalid
+
+DESCRIPTION = "A shop's catalog, orders and customers. Money and stock are exact, retries are safe."
+
+
+def create_app(container: Container) -> FastAPI:
+    """The HTTP API over what the container holds."""
+    app = FastAPI(
+        title="Tradepost",
+        version=VERSION,
+        description=DESCRIPTION,
+        openapi_url=OPENAPI,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+    )
+    app.state.container = container
+    for router in (operations, users, auth, categories, products, orders):
+        # Not include_router: one flat table of routes is quicker to search and easier to inspect.
+        app.router.routes += router.routes
+    serve_assets(app)
+    for kind in (Problem, DomainError, StorageFailure, Unauthenticated):
+        app.add_exception_handler(kind, answer)
+    app.add_exception_handler(RequestValidationError, answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_framework)
+    app.add_middleware(BodyLimit, most=container.settings().max_body_bytes)
+    app.add_middleware(RequestContext)
+    describe(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await close(app.state.container)
+
+
+async def _answer_framework(request: Request, error: Exception) -> Response:
+    """What Starlette and FastAPI refuse by themselves, as a problem."""
+    status = HTTPStatus(getattr(error, "status_code", 500))
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = ", ".join(sorted(_methods_at(request)))
+        problem = Problem(
+            status, "method-not-allowed", f"only {allowed} here", headers={"Allow": allowed}
+        )
+    elif status is HTTPStatus.NOT_FOUND:
+        problem = Problem(status, "not-found", "there is nothing here")
+    else:
+        problem = Problem(HTTPStatus.BAD_REQUEST, "malformed-json", "the body cannot be read")
+    return await answer(request, problem)
+
+
+def _methods_at(request: Request) -> set[str]:
+    """Every method that some route takes at this path (RFC 9110 §15.5.6 wants all of them)."""
+    methods: set[str] = set()
+    for route in request.app.router.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    return methods

@@ -1,0 +1,141 @@
+import hmac
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Generic, TypeVar
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import Depends, Query, Request, Response
+from pydantic import Field
+
+from application.shared.pages import Page, PageRequest, Position, Sort, SortValue
+from interfaces.http.dependencies import shop_of
+from interfaces.http.problems import Problem, validation_error
+from interfaces.http.schemas import QueryBool, QueryInt, View
+
+T = TypeVar("T")
+V = TypeVar("V", bound=View)
+
+MOST: Final = 100
+USUAL: Final = 20
+FURTHEST: Final = 10_000
+_SIGNATURE: Final = 16  # bytes
+_NOT_OF_THE_LIST: Final = frozenset({"limit", "cursor", "with_total"})
+
+
+class ListOf(View, Generic[V]):
+    """`next_cursor` is null on the last page; `total` is there where it was asked for."""
+
+    items: list[V]
+    next_cursor: str | None
+    total: int | None = Field(default=None, exclude_if=lambda total: total is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which page is asked for, and how to point to the next one."""
+
+    request: Request
+    asked: PageRequest
+
+    def listed(self, kind: type[ListOf[V]], page: Page[T], view: Callable[[T], V]) -> Response:
+        """The page as `{"items": …, "next_cursor": …}`, with a Link (RFC 8288) to the next."""
+        cursor = _sealed(self.request, self.asked.sort, page.next) if page.next else None
+        items = [view(item) for item in page.items]
+        body = kind(items=items, next_cursor=cursor, total=page.total)
+        headers = {}
+        if cursor:
+            kept = [
+                (name, value)
+                for name, value in self.request.query_params.multi_items()
+                if name not in ("cursor", "offset")
+            ]
+            target = f"{self.request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"
+            headers["Link"] = f'<{target}>; rel="next"'
+        return Response(body.model_dump_json(), headers=headers, media_type="application/json")
+
+
+def paging(*sorts: str, usual: str) -> Any:
+    """The parameters of a list that can be sorted by `sorts`, and is by `usual`."""
+    spellings = [sign + field for field in sorts for sign in ("", "-")]
+
+    async def page_asked_for(
+        request: Request,
+        limit: Annotated[QueryInt, Query(ge=1, le=MOST)] = USUAL,
+        cursor: Annotated[str | None, Query(max_length=1000)] = None,
+        offset: Annotated[QueryInt | None, Query(ge=0, le=FURTHEST)] = None,
+        with_total: Annotated[QueryBool, Query()] = False,
+        sort: Annotated[
+            str, Query(json_schema_extra={"enum": spellings}, description="- for descending")
+        ] = usual,
+    ) -> Paging:
+        if sort not in spellings:
+            raise _wrong("sort", f"is none of {', '.join(spellings)}")
+        if cursor is not None and offset is not None:
+            raise _wrong("offset", "goes with no cursor")
+        order = Sort(sort.removeprefix("-"), sort.startswith("-"))
+        return Paging(
+            request,
+            PageRequest(
+                sort=order,
+                limit=limit,
+                after=None if cursor is None else _opened(request, order, cursor),
+                offset=offset or 0,
+                with_total=with_total,
+            ),
+        )
+
+    return Depends(page_asked_for)
+
+
+def _wrong(name: str, detail: str) -> Problem:
+    return validation_error({"in": "query", "name": name, "detail": detail})
+
+
+def _sealed(request: Request, sort: Sort, position: Position) -> str:
+    place = json.dumps([_tagged(position.value), position.id.hex]).encode()
+    return urlsafe_b64encode(_signature(request, sort, place) + place).decode().rstrip("=")
+
+
+def _opened(request: Request, sort: Sort, cursor: str) -> Position:
+    try:
+        sealed = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+    except ValueError:
+        raise _no_cursor() from None
+    signature, place = sealed[:_SIGNATURE], sealed[_SIGNATURE:]
+    if not hmac.compare_digest(signature, _signature(request, sort, place)):
+        raise _no_cursor()
+    value, id = json.loads(place)
+    return Position(_untagged(value), UUID(hex=id))
+
+
+def _signature(request: Request, sort: Sort, place: bytes) -> bytes:
+    """Binds the place to this list, its filters and its sort, by a key that only we have."""
+    filters = sorted(
+        (name, value)
+        for name, value in request.query_params.multi_items()
+        if name not in _NOT_OF_THE_LIST
+    )
+    bound: Sequence[object] = (request.url.path, filters, sort.field, sort.descending)
+    message = json.dumps(bound).encode() + b"\0" + place
+    key = b"cursor:" + shop_of(request).settings().secret.encode()
+    return hmac.digest(key, message, sha256)[:_SIGNATURE]
+
+
+def _tagged(value: SortValue) -> object:
+    return {"time": value.isoformat()} if isinstance(value, datetime) else value
+
+
+def _untagged(value: Any) -> SortValue:
+    if isinstance(value, dict):
+        return datetime.fromisoformat(value["time"])
+    return value if isinstance(value, int) else str(value)
+
+
+def _no_cursor() -> Problem:
+    return Problem(HTTPStatus.BAD_REQUEST, "invalid-cursor", "this cursor is not one of this list")

@@ -1,0 +1,257 @@
+"""What every operation of the API has in common: strict input, one transaction, ETags."""
+
+import re
+from collections.abc import Callable, Coroutine, Sequence
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Any, Final, get_origin
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Depends as Dependency
+from fastapi.params import Form
+from fastapi.params import Query as QueryParameter
+from fastapi.routing import APIRoute
+
+from application.shared.idempotency import Answer, KeyReused, RequestKey
+from domain.shared.errors import DomainError
+from domain.shared.text import has_control_characters
+from interfaces.container import joining
+from interfaces.http.dependencies import IdempotencyKey, actor_of, shop_of
+from interfaces.http.problems import Problem, answer, problem_of, validation_error
+from interfaces.http.strict_json import decoded
+
+Handle = Callable[[Request], Coroutine[Any, Any, Response]]
+
+_JSON: Final = frozenset({"application/json"})
+_PATCH: Final = _JSON | {"application/merge-patch+json"}
+_FORM: Final = frozenset({"application/x-www-form-urlencoded"})
+_KEPT_HEADERS: Final = ("content-type", "location", "etag")
+_TRUE_OR_FALSE: Final = {"true": True, "false": False}
+
+
+class StrictRequest(Request):
+    """A request whose JSON body has been read and found good."""
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_json"):
+            self._json = decoded(await self.body())
+        return self._json
+
+
+class StrictRoute(APIRoute):
+    """
+    Refuses what it does not know, and runs the operation to its end even if the client goes away.
+
+    Everything that may be wrong with a request before its use case is wrong here, once for all
+    operations; storage failures that may pass are tried again by the shop's runner.
+    """
+
+    def get_route_handler(self) -> Handle:
+        handle = super().get_route_handler()
+        known = {
+            field.alias: get_origin(field.field_info.annotation)
+            for field in get_flat_params(self.dependant)
+            if isinstance(field.field_info, QueryParameter)
+        }
+        lists = {name for name, kind in known.items() if kind is list}
+        media_types = self._media_types()
+
+        async def strict(request: Request) -> Response:
+            request = StrictRequest(request.scope, request.receive)
+            _check_query(request, known.keys(), lists)
+            if media_types:
+                await _check_body(request, media_types)
+            response: Response = await shop_of(request).runner()(
+                lambda: self.operate(request, handle)
+            )
+            return _not_modified(request, response) or response
+
+        return strict
+
+    async def operate(self, request: Request, handle: Handle) -> Response:
+        """Do what the operation does, once."""
+        return await handle(request)
+
+    def _media_types(self) -> frozenset[str]:
+        if self.body_field is None:
+            return frozenset()
+        if isinstance(self.body_field.field_info, Form):
+            return _FORM
+        return _PATCH if "PATCH" in (self.methods or ()) else _JSON
+
+
+class KeyedRoute(StrictRoute):
+    """A POST takes an Idempotency-Key; the effect and its answer are kept in one transaction."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        declared: Sequence[Dependency] = options.pop("dependencies", None) or ()
+        methods = options.get("methods") or {"GET"}
+        super().__init__(
+            path, endpoint, dependencies=[*declared, *self.declarations({*methods})], **options
+        )
+
+    def declarations(self, methods: set[str]) -> list[Dependency]:
+        """Parameters that the operations themselves never see."""
+        return [Depends(_declare_key)] if "POST" in methods else []
+
+    async def operate(self, request: Request, handle: Handle) -> Response:
+        key = await _key_of(request)
+        if key is None:
+            return await handle(request)
+        shop = shop_of(request)
+        async with shop.work() as outer:
+            fingerprint = await _fingerprint(request)
+            kept = await outer.keys.claim(key, at=shop.clock()())
+            if kept is not None:
+                return _replayed(kept, fingerprint)
+            response = await _joined(request, handle, outer)
+            await outer.keys.keep(
+                key,
+                Answer(
+                    request_hash=fingerprint,
+                    status=response.status_code,
+                    headers=tuple(
+                        (name, value)
+                        for name, value in response.headers.items()
+                        if name in _KEPT_HEADERS
+                    ),
+                    body=bytes(response.body),
+                ),
+                until=shop.clock()() + shop.idempotency_lifetime(),
+            )
+            await outer.commit()
+        return response
+
+
+class RehearsableRoute(KeyedRoute):
+    """Every unsafe method takes `dry_run`: the same transaction, rolled back at its end."""
+
+    def declarations(self, methods: set[str]) -> list[Dependency]:
+        declared = super().declarations(methods)
+        return [*declared, Depends(_declare_dry_run)] if methods - {"GET"} else declared
+
+    async def operate(self, request: Request, handle: Handle) -> Response:
+        if request.method == "GET" or not _is_dry_run(request):
+            return await super().operate(request, handle)
+        await _key_of(request)
+        async with shop_of(request).work() as outer:
+            request.state.begin = joining(outer)
+            response = await handle(request)
+        if response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+            response.status_code = HTTPStatus.OK
+        return response
+
+
+def router(prefix: str, tag: str, kind: type[StrictRoute]) -> APIRouter:
+    """Routes of this kind; each operation's id is the name of its function."""
+    return APIRouter(
+        prefix=prefix,
+        tags=[tag],
+        route_class=kind,
+        generate_unique_id_function=lambda route: route.name,
+    )
+
+
+def _declare_key(idempotency_key: IdempotencyKey = None) -> None:
+    """Declared for the document; the route reads it before any dependency is asked."""
+
+
+def _declare_dry_run(dry_run: bool = Query(False, description="Do it, answer, undo it.")) -> None:
+    """Declared for the document, too."""
+
+
+def _is_dry_run(request: Request) -> bool:
+    value = request.query_params.get("dry_run", "false")
+    if value not in _TRUE_OR_FALSE:
+        raise validation_error({"in": "query", "name": "dry_run", "detail": "is true or false"})
+    return _TRUE_OR_FALSE[value]
+
+
+async def _joined(request: Request, handle: Handle, outer: Any) -> Response:
+    """The operation as a part of the outer unit of work; a refusal that is to be kept, kept."""
+    request.state.begin = joining(outer)
+    try:
+        return await handle(request)
+    except DomainError as refusal:
+        if problem_of(refusal).status is not HTTPStatus.CONFLICT:
+            raise
+        return await answer(request, refusal)
+
+
+async def _key_of(request: Request) -> RequestKey | None:
+    """The request's idempotency key, which only those have whom we know."""
+    headers = request.headers.getlist("idempotency-key")
+    if request.method != "POST" or not headers:
+        return None
+    key = headers[0].strip()
+    if len(key) > 1 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    if len(headers) > 1 or not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            "invalid-header",
+            "Idempotency-Key is not 1 to 255 visible ASCII characters",
+            errors=[{"in": "header", "name": "Idempotency-Key", "detail": "does not fit"}],
+        )
+    actor = await actor_of(request)
+    if actor is None:
+        return None
+    return RequestKey(actor.id, request.method, request.url.path, key)
+
+
+async def _fingerprint(request: Request) -> bytes:
+    return sha256(request.url.query.encode() + b"\0" + await request.body()).digest()
+
+
+def _replayed(kept: Answer, fingerprint: bytes) -> Response:
+    if kept.request_hash != fingerprint:
+        raise KeyReused
+    headers = {**dict(kept.headers), "idempotent-replayed": "true"}
+    return Response(kept.body, kept.status, headers)
+
+
+def _check_query(request: Request, known: Any, lists: set[str]) -> None:
+    errors = []
+    seen = set()
+    for name, value in request.query_params.multi_items():
+        if name not in known:
+            errors.append({"in": "query", "name": name[:50], "detail": "is not known here"})
+        elif name in seen and name not in lists:
+            errors.append({"in": "query", "name": name, "detail": "is given more than once"})
+        elif has_control_characters(value):
+            errors.append({"in": "query", "name": name, "detail": "has a control character"})
+        seen.add(name)
+    if errors:
+        raise validation_error(*errors)
+
+
+async def _check_body(request: StrictRequest, media_types: frozenset[str]) -> None:
+    if not await request.body():
+        return
+    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = parameters.replace(" ", "").replace('"', "").lower()
+    if (
+        media_type.strip().lower() not in media_types
+        or charset not in ("", "charset=utf-8")
+        or "content-encoding" in request.headers
+    ):
+        raise Problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            f"the body is to be {' or '.join(sorted(media_types))} in UTF-8",
+        )
+    if media_types is not _FORM:
+        await request.json()
+
+
+def _not_modified(request: Request, response: Response) -> Response | None:
+    """RFC 9110 §13.1.2: what the client has already need not be sent again."""
+    etag = response.headers.get("etag")
+    asked = request.headers.get("if-none-match")
+    if request.method != "GET" or not etag or not asked:
+        return None
+    known = {tag.strip().removeprefix("W/") for tag in asked.split(",")}
+    if etag not in known and "*" not in known:
+        return None
+    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"etag": etag})

@@ -1,0 +1,176 @@
+"""The types that requests and answers are made of."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Final, Self, TypeVar
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from domain.shared import text
+from domain.shared.errors import DomainError
+from domain.shared.money import CURRENCIES, Currency, Money
+
+T = TypeVar("T")
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_INTEGER = re.compile(r"-?[0-9]{1,10}", re.ASCII)
+
+
+# A member of a patch that was not sent. It is never read: what was sent is `model_fields_set`.
+ABSENT: Final[Any] = Field(default_factory=lambda: None)
+
+
+class Body(BaseModel):
+    """What comes in: nothing unknown, nothing converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class View(BaseModel):
+    """What goes out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def checked(check: Callable[[str], T]) -> Callable[[str], T]:
+    """A rule of the domain, which raises DomainError, as a validator."""
+
+    def validate(value: str) -> T:
+        try:
+            return check(value)
+        except DomainError as error:
+            raise wrong(error.details.get("reason", str(error))) from None
+
+    return validate
+
+
+def wrong(reason: str) -> PydanticCustomError:
+    return PydanticCustomError("invalid_value", "{reason}", {"reason": reason})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of text with something on it, of at most so many code points."""
+
+    longest: int
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(
+            checked(lambda value: text.line("value", value, longest=self.longest)),
+            core_schema.str_schema(min_length=1, max_length=self.longest, strict=True),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FreeText:
+    """Any text of at most so many code points, line ends included."""
+
+    longest: int
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(
+            checked(lambda value: text.text("value", value, longest=self.longest)),
+            core_schema.str_schema(max_length=self.longest, strict=True),
+        )
+
+
+def _uuid(value: object) -> object:
+    if isinstance(value, str) and _UUID.fullmatch(value.lower()):
+        return UUID(value)
+    raise wrong("is no UUID in its usual spelling")
+
+
+def _plain_integer(value: object) -> object:
+    if isinstance(value, str):
+        if not _INTEGER.fullmatch(value):
+            raise wrong("is no integer")
+        return int(value)
+    return value
+
+
+def _plain_boolean(value: object) -> object:
+    if isinstance(value, str):
+        if value not in ("true", "false"):
+            raise wrong("is neither true nor false")
+        return value == "true"
+    return value
+
+
+Id = Annotated[UUID, BeforeValidator(_uuid)]
+QueryInt = Annotated[int, BeforeValidator(_plain_integer)]
+QueryBool = Annotated[bool, BeforeValidator(_plain_boolean)]
+Slug = Annotated[
+    str,
+    Field(min_length=1, max_length=text.SLUG_LENGTH, pattern="^[a-z0-9-]+$"),
+    AfterValidator(checked(text.slug)),
+]
+
+Timestamp = Annotated[
+    datetime,
+    PlainSerializer(lambda at: f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", return_type=str),
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "examples": ["2026-11-21T09:30:00.000000Z"]}
+    ),
+]
+
+_AMOUNT_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?$"},
+        {"type": "number"},
+    ],
+    "examples": ["79.99"],
+}
+_CURRENCY_SCHEMA = {"type": "string", "enum": sorted(CURRENCIES), "examples": ["USD"]}
+
+
+class MoneyIn(Body):
+    """An amount with no more digits than its currency has."""
+
+    currency: Annotated[
+        str,
+        AfterValidator(checked(lambda code: Currency.of(code).code)),
+        WithJsonSchema(_CURRENCY_SCHEMA),
+    ]
+    amount: Annotated[Money, WithJsonSchema(_AMOUNT_SCHEMA)]
+
+    @field_validator("amount", mode="plain")
+    @classmethod
+    def _exact(cls, amount: object, info: ValidationInfo) -> Money:
+        if isinstance(amount, bool) or not isinstance(amount, str | int | Decimal):
+            raise wrong("is neither a string nor a number")
+        if "currency" not in info.data:
+            raise wrong("cannot be read without a currency")
+        currency = Currency.of(info.data["currency"])
+        try:
+            return Money.parse(amount, currency, field="amount")
+        except DomainError as error:
+            raise wrong(error.details["reason"]) from None
+
+
+class MoneyOut(View):
+    amount: str = Field(examples=["79.99"])
+    currency: str = Field(examples=["USD"])
+
+    @classmethod
+    def of(cls, money: Money) -> Self:
+        return cls(amount=money.amount, currency=money.currency.code)

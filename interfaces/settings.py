@@ -1,0 +1,128 @@
+import os
+import secrets
+import tempfile
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.shared.errors import DomainError
+from domain.shared.money import Currency
+
+SHORTEST_SECRET: Final = 32  # bytes: the output of SHA-256, as RFC 7518 §3.2 asks for HS256
+_DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+
+
+class UnusableSettings(Exception):
+    """One line that says which setting does not fit, and why."""
+
+
+class MissingSecret(Exception):
+    """A database server is shared, so the key that signs tokens must be as well."""
+
+
+class LogFormat(StrEnum):
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class Settings(BaseSettings):
+    """What can be set from outside: TRADEPOST_<NAME> in the environment or in `.env`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TRADEPOST_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    database_url: str = "sqlite+aiosqlite:///tradepost.db"
+    memory: bool = False  # keep everything in this process, for a demonstration
+    secret_key: SecretStr | None = None
+    currency: str = "USD"
+    log_format: LogFormat = LogFormat.CONSOLE
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    access_token_minutes: int = Field(default=15, ge=1, le=24 * 60)
+    idempotency_hours: int = Field(default=24, ge=1)
+    password_hashers: int = Field(default=2, ge=1, le=64)  # at once; as many as there are cores
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+    shutdown_seconds: float = Field(default=20, gt=0)
+
+    pool_size: int = Field(default=5, ge=1)
+    max_overflow: int = Field(default=5, ge=0)
+    pool_timeout: float = Field(default=1.0, gt=0)  # seconds, as all times here
+    connect_timeout: float = Field(default=2.0, gt=0)
+    statement_timeout: float = Field(default=5.0, gt=0)
+    lock_timeout: float = Field(default=2.0, gt=0)
+    idle_in_transaction_timeout: float = Field(default=10.0, gt=0)
+
+    @field_validator("database_url")
+    @classmethod
+    def _with_driver(cls, url: str) -> str:
+        scheme, colon, rest = url.partition(":")
+        driver = _DRIVERS.get(scheme, scheme)
+        if not colon or driver not in _DRIVERS.values():
+            raise ValueError("begins with neither sqlite:// nor postgresql://")
+        if driver == _DRIVERS["sqlite"] and (":memory:" in rest or rest.strip("/") == ""):
+            # One connection for everybody would mix their transactions.
+            raise ValueError("names no file; for a shop in memory there is `serve --memory`")
+        return driver + colon + rest
+
+    @field_validator("currency")
+    @classmethod
+    def _iso_4217(cls, code: str) -> str:
+        try:
+            return Currency.of(code).code
+        except DomainError as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value().encode()) < SHORTEST_SECRET:
+            raise ValueError(f"is shorter than {SHORTEST_SECRET} bytes")
+        return key
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The file of an embedded database; None for a server."""
+        driver, _, path = self.database_url.partition(":///")
+        return Path(path.partition("?")[0]) if driver == _DRIVERS["sqlite"] else None
+
+    @property
+    def secret(self) -> str:
+        """The key that signs, or MissingSecret. An embedded database keeps one beside its file."""
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value()
+        if self.memory:
+            return _SECRET_OF_THIS_PROCESS
+        if self.sqlite_file is None:
+            raise MissingSecret
+        return _kept_secret(self.sqlite_file.with_suffix(".secret"))
+
+
+_SECRET_OF_THIS_PROCESS: Final = secrets.token_urlsafe(SHORTEST_SECRET)
+
+
+def _kept_secret(file: Path) -> str:
+    """The secret of this file, which is made, readable by its owner alone, if there is none."""
+    if not file.exists():
+        descriptor, unfinished = tempfile.mkstemp(dir=file.parent)
+        with os.fdopen(descriptor, "w") as new:
+            new.write(secrets.token_urlsafe(SHORTEST_SECRET))
+        with suppress(FileExistsError):  # another process was first, and its key counts
+            os.link(unfinished, file)
+        os.unlink(unfinished)
+    return file.read_text()
+
+
+def load() -> Settings:
+    """The settings of this process, or UnusableSettings."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        reason = first["msg"].removeprefix("Value error, ")
+        raise UnusableSettings(f"TRADEPOST_{name} does not fit: {reason}") from None
