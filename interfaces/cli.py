@@ -71,8 +71,8 @@ def serve(
     settings = load()
     if memory:
         settings = settings.model_copy(update={"memory": True})
-        if workers > 1:
-            raise typer.BadParameter("what is in memory is in one process: --workers 1")
+    if settings.memory and workers > 1:
+        raise typer.BadParameter("what is in memory is in one process: --workers 1")
     logs.configure(settings)
     settings.secret  # noqa: B018 (without one there is nothing to sign with, so not later)
     shop = _ready_shop(settings)

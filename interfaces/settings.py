@@ -8,6 +8,8 @@ from typing import Final
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from domain.shared.errors import DomainError
 from domain.shared.money import Currency
@@ -64,9 +66,18 @@ class Settings(BaseSettings):
         driver = _DRIVERS.get(scheme, scheme)
         if not colon or driver not in _DRIVERS.values():
             raise ValueError("begins with neither sqlite:// nor postgresql://")
-        if driver == _DRIVERS["sqlite"] and (":memory:" in rest or rest.strip("/") == ""):
-            # One connection for everybody would mix their transactions.
-            raise ValueError("names no file; for a shop in memory there is `serve --memory`")
+        try:
+            parsed = make_url(driver + colon + rest)
+        except (ArgumentError, ValueError):
+            raise ValueError("is no database URL") from None
+        if parsed.host and driver == _DRIVERS["sqlite"]:
+            raise ValueError("has to have three slashes before a file: sqlite:///shop.db")
+        if parsed.database in (None, "", ":memory:"):
+            # In SQLite's own memory, one connection for everybody would mix their transactions.
+            raise ValueError("names no database; a shop in memory is `serve --memory`")
+        folder = Path(parsed.database or "").parent
+        if driver == _DRIVERS["sqlite"] and not folder.is_dir():
+            raise ValueError("names a file in a folder that is not there")
         return driver + colon + rest
 
     @field_validator("currency")

@@ -36,6 +36,7 @@ def connect(url: str, limits: Limits) -> AsyncEngine:
         "max_overflow": limits.max_overflow,
         "pool_timeout": limits.pool_timeout,
         "pool_use_lifo": True,
+        "hide_parameters": True,  # what customers send is in no log, a traceback's included
     }
     if parsed.get_backend_name() == "sqlite":
         engine = create_async_engine(parsed, **pool)

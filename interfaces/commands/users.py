@@ -1,6 +1,7 @@
 """`tradepost users`: what is done to users at the machine itself."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Annotated
 
@@ -21,18 +22,9 @@ def user_commands(open_shop: Callable[[], Container]) -> typer.Typer:
     def create_admin(
         username: Annotated[str, typer.Option()],
         email: Annotated[str, typer.Option()],
-        password: Annotated[
-            str,
-            typer.Option(
-                envvar="TRADEPOST_PASSWORD",
-                prompt=True,
-                hide_input=True,
-                confirmation_prompt=True,
-                hidden=True,  # never as an argument, where others on the machine can read it
-            ),
-        ],
     ) -> None:
         """Make an administrator. The password comes from TRADEPOST_PASSWORD or a prompt."""
+        password = _password()
         shop = open_shop()
 
         async def create() -> str:
@@ -47,3 +39,11 @@ def user_commands(open_shop: Callable[[], Container]) -> typer.Typer:
         typer.echo(asyncio.run(create()))
 
     return commands
+
+
+def _password() -> str:
+    # Never an argument or option, which everybody on the machine can read.
+    given = os.environ.get("TRADEPOST_PASSWORD")
+    if given is not None:
+        return given
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
