@@ -48,15 +48,12 @@ def _ready_shop(settings: Settings | None = None) -> Container:
     if settings.memory:
         return shop
     migrations = shop.migrations()
-    if settings.sqlite_file is not None:
+    if settings.sqlite_file is not None and migrations.is_behind():
         migrations.upgrade(report=typer.echo)
-    elif not migrations.is_current():
+    if not migrations.is_current():
         there = migrations.current() or "nothing"
-        _leave(
-            NOT_READY,
-            f"the schema is at {there}, this version needs {migrations.head}:"
-            " run `tradepost db upgrade`",
-        )
+        advice = ": run `tradepost db upgrade`" if migrations.is_behind() else ""
+        _leave(NOT_READY, f"the schema is at {there}, this version needs {migrations.head}{advice}")
     return shop
 
 

@@ -8,7 +8,7 @@ upgrades), `database_url` (else it is the one of the settings) and `report` (tol
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, Literal
 
 from alembic import context
@@ -16,18 +16,29 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import Script
 from alembic.util import CommandError
-from sqlalchemy import JSON, Connection, NullPool, event, func, make_url, select
+from sqlalchemy import (
+    JSON,
+    URL,
+    Connection,
+    NullPool,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from infrastructure.sql.migrating import COMPARISON
+from infrastructure.sql.migrating import COMPARISON, CONNECT_WITHIN
 from infrastructure.sql.schema import AddressJson, CurrencyCode, EnumText, UtcDateTime
 from interfaces import settings
 
 LOCK: Final = int.from_bytes(b"tradepos")  # what everybody who migrates this database asks for
-PATIENCE: Final = 600  # seconds
+PATIENCE: Final = 600  # seconds, as all times here
 PAUSE: Final = 0.1
+PATIENCE_WITH_A_FILE: Final = 60  # less, because nothing can interrupt SQLite while it waits
 # What waits for a lock makes all who come later wait for it, so it must not wait for long.
 POSTGRESQL_SETTINGS: Final = {
     "application_name": "tradepost db",
@@ -69,19 +80,17 @@ def options(dialect: str) -> dict[str, Any]:
     }
 
 
-def database_url() -> str:
+def database_url() -> URL:
     if given := config.attributes.get("database_url"):
-        return str(given)
+        return make_url(given)
     try:
-        return settings.load().database_url
+        return make_url(settings.load().database_url)
     except settings.UnusableSettings as error:
         raise CommandError(str(error)) from error
 
 
-def write_sql() -> None:
-    url = database_url()
-    dialect = make_url(url).get_backend_name()
-    context.configure(url=url, literal_binds=True, **options(dialect))
+def write_sql(url: URL) -> None:
+    context.configure(url=url, literal_binds=True, **options(url.get_backend_name()))
     with context.begin_transaction():
         context.run_migrations()
 
@@ -146,8 +155,13 @@ def refuse_orphans(connection: Connection) -> None:
         raise CommandError(f"{len(orphans)} rows would refer to nothing ({tables}): undone")
 
 
-def sqlite_engine(url: str) -> AsyncEngine:
-    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": PATIENCE})
+def migrate_file(url: URL) -> None:
+    # Not through aiosqlite, whose thread has nobody to tell when a file cannot be opened.
+    engine = create_engine(
+        url.set(drivername="sqlite"),
+        poolclass=NullPool,
+        connect_args={"timeout": PATIENCE_WITH_A_FILE},
+    )
 
     def leave_begin_to_us(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         connection.isolation_level = None
@@ -156,14 +170,17 @@ def sqlite_engine(url: str) -> AsyncEngine:
         # Before anything is read: who comes second waits here and then finds nothing to do.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    event.listen(engine.sync_engine, "connect", leave_begin_to_us)
-    event.listen(engine.sync_engine, "begin", begin)
-    return engine
+    event.listen(engine, "connect", leave_begin_to_us)
+    event.listen(engine, "begin", begin)
+    with engine.connect() as connection:
+        migrate(connection)
 
 
-def postgresql_engine(url: str) -> AsyncEngine:
-    arguments = {"server_settings": POSTGRESQL_SETTINGS, "timeout": 10}
-    return create_async_engine(url, poolclass=NullPool, connect_args=arguments)
+async def migrate_server(url: URL) -> None:
+    arguments = {"server_settings": POSTGRESQL_SETTINGS, "timeout": CONNECT_WITHIN}
+    engine = create_async_engine(url, poolclass=NullPool, connect_args=arguments)
+    async with our_turn(engine), engine.connect() as connection:
+        await connection.run_sync(migrate)
 
 
 @asynccontextmanager
@@ -182,17 +199,11 @@ async def our_turn(engine: AsyncEngine) -> AsyncIterator[None]:
         yield
 
 
-async def connect_and_migrate() -> None:
-    url = database_url()
-    embedded = make_url(url).get_backend_name() == "sqlite"
-    engine = sqlite_engine(url) if embedded else postgresql_engine(url)
-    async with nullcontext() if embedded else our_turn(engine), engine.connect() as connection:
-        await connection.run_sync(migrate)
-
-
 if context.is_offline_mode():
-    write_sql()
+    write_sql(database_url())
 elif (handed_in := config.attributes.get("connection")) is not None:
     migrate(handed_in)
+elif (url := database_url()).get_backend_name() == "sqlite":
+    migrate_file(url)
 else:
-    asyncio.run(connect_and_migrate())
+    asyncio.run(migrate_server(url))

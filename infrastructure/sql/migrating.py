@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import asyncpg
 from alembic import command
@@ -16,14 +16,18 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, NullPool, make_url
+from sqlalchemy import Connection, NullPool, create_engine, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from application.shared.errors import StorageFailure
 from infrastructure.sql.mapping import TABLES
 
+T = TypeVar("T")
+Report = Callable[[str], object]
+
 SCRIPTS: Final = Path(__file__).parents[2] / "migrations"
+CONNECT_WITHIN: Final = 10  # seconds
 # How the models are compared with a database; Alembic's command line does it in the same way.
 COMPARISON: Final[dict[str, Any]] = {
     "target_metadata": TABLES[0].metadata,
@@ -73,6 +77,10 @@ class SchemaCheck:
         return self.current == self.head and not self.differences
 
 
+def _to_nobody(_: str) -> None:
+    """For those who want no report."""
+
+
 class Migrations:
     """
     The schema of one database, for synchronous callers: inside a running event loop, call these
@@ -80,7 +88,7 @@ class Migrations:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._url = make_url(url)
 
     @cached_property
     def head(self) -> str:
@@ -91,36 +99,32 @@ class Migrations:
         return head
 
     def upgrade(
-        self, revision: str = "head", sql: bool = False, report: Callable[[str], object] = len
+        self, revision: str = "head", sql: bool = False, report: Report = _to_nobody
     ) -> None:
         """Bring the schema to `revision`. `report` gets a line per step, or the script if `sql`."""
         self._run(command.upgrade, revision, sql, report)
 
-    def downgrade(
-        self, revision: str, sql: bool = False, report: Callable[[str], object] = len
-    ) -> None:
+    def downgrade(self, revision: str, sql: bool = False, report: Report = _to_nobody) -> None:
         """Bring the schema back to `revision`; `sql` takes a range, `0002:0001`."""
         self._run(command.downgrade, revision, sql, report)
 
     def current(self) -> str | None:
         """The revision of the database, None before the first; it is not created by asking."""
-        if self._is_missing_file():
-            return None
-        with _failures():
-            return asyncio.run(revision_of(self._engine()))
+        return None if self._is_missing_file() else self._ask(_revision)
 
     def is_current(self) -> bool:
         return self.current() == self.head
+
+    def is_behind(self) -> bool:
+        """Whether an upgrade would bring the schema to where this code needs it."""
+        return self._is_behind(self.current())
 
     def check(self) -> SchemaCheck:
         """Compare the database with what this code needs."""
         current = self.current()
         if current != self.head:
-            behind = current is None or current in self._known
-            return SchemaCheck(current, self.head, behind=behind)
-        with _failures():
-            differences = asyncio.run(self._differences())
-        return SchemaCheck(current, self.head, differences=differences)
+            return SchemaCheck(current, self.head, behind=self._is_behind(current))
+        return SchemaCheck(current, self.head, differences=self._ask(_differences))
 
     def history(self) -> list[Revision]:
         """Every revision, the oldest first."""
@@ -136,6 +140,9 @@ class Migrations:
             )
             for step in self._known.values()
         ]
+
+    def _is_behind(self, current: str | None) -> bool:
+        return current != self.head and (current is None or current in self._known)
 
     @cached_property
     def _known(self) -> dict[str, Script]:
@@ -154,24 +161,35 @@ class Migrations:
         config.attributes["database_url"] = self._url
         return config
 
-    def _engine(self) -> AsyncEngine:
-        return create_async_engine(self._url, poolclass=NullPool)
-
     def _is_missing_file(self) -> bool:
-        url = make_url(self._url)
-        file = url.database or ""
-        return (
-            url.get_backend_name() == "sqlite"
-            and not file.startswith("file:")
-            and not Path(file).exists()
+        file = self._url.database or ""
+        return self._is_sqlite and not file.startswith("file:") and not Path(file).exists()
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return self._url.get_backend_name() == "sqlite"
+
+    def _ask(self, question: Callable[[Connection], T]) -> T:
+        with _failures():
+            if not self._is_sqlite:
+                return asyncio.run(self._ask_server(question))
+            engine = create_engine(self._url.set(drivername="sqlite"), poolclass=NullPool)
+            with engine.connect() as connection:
+                return question(connection)
+
+    async def _ask_server(self, question: Callable[[Connection], T]) -> T:
+        engine = create_async_engine(
+            self._url, poolclass=NullPool, connect_args={"timeout": CONNECT_WITHIN}
         )
+        async with engine.connect() as connection:
+            return await connection.run_sync(question)
 
     def _run(
         self,
         migrate: Callable[[Config, str, bool], None],
         revision: str,
         sql: bool,
-        report: Callable[[str], object],
+        report: Report,
     ) -> None:
         config = self._config()
         config.attributes["report"] = report
@@ -180,10 +198,6 @@ class Migrations:
             migrate(config, revision, sql)
         if sql:
             report(script.getvalue())
-
-    async def _differences(self) -> tuple[str, ...]:
-        async with self._engine().connect() as connection:
-            return await connection.run_sync(_differences)
 
 
 async def revision_of(engine: AsyncEngine) -> str | None:
