@@ -107,13 +107,17 @@ class MemoryProducts:
     async def lock_all(
         self, ids: Iterable[ProductId], skus: Iterable[Sku] = ()
     ) -> Sequence[Product]:
-        wanted = {*skus}
-        by_sku = await self._session.select(
-            Product, lambda product: product.sku in wanted and not product.deleted_at
+        asked, wanted = {*ids}, {*skus}
+
+        def bears_one(product: Product) -> bool:
+            return product.sku in wanted and not product.deleted_at
+
+        by_sku = await self._session.select(Product, bears_one)
+        locked = await self._session.lock_all(
+            Product, [*asked, *(ProductId(product.id) for product in by_sku)]
         )
-        return await self._session.lock_all(
-            Product, [*ids, *(ProductId(product.id) for product in by_sku)]
-        )
+        # Who had to wait for a lock looks again.
+        return [product for product in locked if product.id in asked or bears_one(product)]
 
     async def taken(self, slugs: Iterable[Slug]) -> set[Slug]:
         wanted = {*slugs}
@@ -127,7 +131,8 @@ class MemoryProducts:
             Product, lambda product: product.category_id == category_id
         )
         for product in await self._session.lock_all(Product, (product.id for product in inside)):
-            product.assign({"category_id": None, "updated_at": at})
+            if product.category_id == category_id:
+                product.assign({"category_id": None, "updated_at": at})
         await self._session.flush()
 
     def add(self, product: Product) -> None:

@@ -252,10 +252,7 @@ class MemorySession:
     async def find(self, kind: type[A], id: UUID, *, lock: bool = False) -> A | None:
         """The entity of this id; with `lock` as it is now, and nobody else's until the end."""
         await self.flush()
-        if lock:
-            await self.database.locks.take((kind, id), self)
-            self._refresh((kind, id))
-        return self._load(kind, id)
+        return await self._locked(kind, id) if lock else self._load(kind, id)
 
     async def select(self, kind: type[A], wanted: Callable[[A], bool]) -> list[A]:
         """Those that the condition holds for in what is flushed or committed, in id order."""
@@ -267,7 +264,8 @@ class MemorySession:
 
     async def lock_all(self, kind: type[A], ids: Iterable[UUID]) -> list[A]:
         """Those of them that are there, locked in id order."""
-        found = [await self.find(kind, id, lock=True) for id in sorted({*ids})]
+        await self.flush()
+        found = [await self._locked(kind, id) for id in sorted({*ids})]
         return [entity for entity in found if entity is not None]
 
     async def flush(self) -> None:
@@ -277,7 +275,7 @@ class MemorySession:
         self._broken = True
         changed = [
             key
-            for key, held in sorted(self._held.items(), key=lambda item: _by_id(item[0]))
+            for key, held in sorted(self._held.items(), key=_in_flush_order)
             if held.state is None or state_of(held.entity) != held.state
         ]
         for key in changed:
@@ -286,7 +284,9 @@ class MemorySession:
             await self._flush_removal(key)
         if changed or self._doomed:
             pending = self._pending
-            there = [pending.stored[key] for key in changed if key in pending.stored]
+            # What is gone may also be missed by something that was flushed before.
+            affected = [*pending.stored] if self._doomed else changed
+            there = [pending.stored[key] for key in affected if key in pending.stored]
             self.database.check_references(there, pending.stored, pending.removed)
         self._doomed.clear()
         self._broken = False
@@ -328,6 +328,11 @@ class MemorySession:
 
     def keep(self, key: RequestKey, stored: StoredAnswer) -> None:
         self._pending.answers[key] = stored
+
+    async def _locked(self, kind: type[A], id: UUID) -> A | None:
+        await self.database.locks.take((kind, id), self)
+        self._refresh((kind, id))
+        return self._load(kind, id)
 
     def _load(self, kind: type[A], id: UUID) -> A | None:
         key = (kind, id)
@@ -397,6 +402,12 @@ class MemorySession:
             self._free(entity_of(key[0], held.state))
         self._pending.stored.pop(key, None)
         self._pending.removed.add(key)
+
+
+def _in_flush_order(item: tuple[Key, _Held]) -> tuple[bool, str, UUID]:
+    """What is new comes last, for it may take a name that something else gives up."""
+    key, held = item
+    return held.state is None, *_by_id(key)
 
 
 def _by_id(key: Key) -> tuple[str, UUID]:

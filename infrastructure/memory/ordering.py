@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Final
 
@@ -54,4 +55,9 @@ class MemoryOrderQueries:
             )
 
         orders = filter(fits, self._database.all(Order))
-        return page(map(OrderDetails.of, orders), request, sorts=_SORTS, id=attrgetter("id"))
+        return page(map(_summary, orders), request, sorts=_SORTS, id=attrgetter("id"))
+
+
+def _summary(order: Order) -> OrderSummary:
+    details = OrderDetails.of(order)
+    return OrderSummary(**{part.name: getattr(details, part.name) for part in fields(OrderSummary)})

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -8,8 +9,9 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util import await_only
 
-from application.shared.errors import Unavailable
+from application.shared.errors import Busy, Unavailable
 from infrastructure.sql.failures import meaning
 from infrastructure.sql.mapping import map_domain
 
@@ -96,14 +98,32 @@ def _prepare_sqlite(engine: AsyncEngine, limits: Limits) -> None:
             raise Unavailable("this SQLite does not keep foreign keys")
         cursor.close()
 
+    turn = asyncio.Lock()
+
+    async def wait_for_turn() -> None:
+        # SQLite lets waiting writers poll and some starve; within this process they queue.
+        try:
+            async with asyncio.timeout(limits.statement_timeout):
+                await turn.acquire()
+        except TimeoutError:
+            raise Busy("too many writers wait") from None
+
     def begin(connection: Connection) -> None:
         # A writer asks for the write lock at once: an upgrade from a read may fail at any time,
         # and no busy timeout helps it.
         kind = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+        if kind == "IMMEDIATE":
+            await_only(wait_for_turn())
+            connection.info["has_turn"] = True
         connection.exec_driver_sql(f"BEGIN {kind}")
+
+    def give_turn_back(_: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+        if entry.info.pop("has_turn", False):
+            turn.release()
 
     event.listen(engine.sync_engine, "connect", prepare)
     event.listen(engine.sync_engine, "begin", begin)
+    event.listen(engine.sync_engine, "checkin", give_turn_back)
 
 
 def _translate(context: ExceptionContext) -> None:

@@ -40,6 +40,8 @@ class SqlIdempotencyKeys:
     async def claim(self, key: RequestKey, *, at: datetime) -> Answer | None:
         # Whoever inserts the row first makes the others wait here for the end of its transaction;
         # a row that has expired is taken over as if it were not there.
+        # Whatever else there is to wait for, SQLite's only write lock above all, comes before it.
+        await self._session.connection()
         fresh = {
             "expires_at": at,
             "request_hash": None,

@@ -53,6 +53,7 @@ class SqlUnitOfWork:
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
+        await self.flush()
         try:
             with self._log.rewinding():
                 async with self._session.begin_nested():

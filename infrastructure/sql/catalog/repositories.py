@@ -103,9 +103,10 @@ class SqlProducts:
         ids = locking(select(products.c.id).where(inside).order_by(products.c.id))
         await self._session.execute(ids)
         await self._session.execute(
-            update(products)
+            update(Product)
             .where(inside)
-            .values(category_id=None, updated_at=at, version=products.c.version + 1)
+            .values(category_id=None, updated_at=at, version=Product.version + 1)
+            .execution_options(synchronize_session="fetch")
         )
 
     def add(self, product: Product) -> None:
