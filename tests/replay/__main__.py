@@ -1,0 +1,142 @@
+"""A real month of retail, bought again through the HTTP API: does the service get it right?"""
+
+import argparse
+import asyncio
+import os
+import secrets
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tests.replay.books import compare, ledger_of
+from tests.replay.invoices import NotTheFile, read
+from tests.replay.plan import Plan
+from tests.replay.report import show, write_differences
+from tests.replay.run import Traded, trade
+from tests.replay.shop import CURRENCY, Shop
+from tests.servers import postgres_cluster, run_tradepost, running_server
+
+ROOT: Final = Path(__file__).parents[2]
+ADMIN: Final = "admin"
+DATABASES: Final = ("sqlite", "postgresql", "memory")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0: everything adds up; 1: it does not; 2: there is nothing to replay."""
+    chosen = parser().parse_args(arguments)
+    console = Console()
+    try:
+        plan = Plan.of(read(chosen.file, days=chosen.days))
+    except NotTheFile as missing:
+        console.print(f"{missing}", style="red", soft_wrap=True)
+        return 2
+    with _served(chosen.database) as (url, password):
+        traded = asyncio.run(_traded(chosen, plan, url, password, console))
+    return settle(chosen, plan, traded, console)
+
+
+def data_folder() -> Path:
+    return Path(os.environ.get("TRADEPOST_DATA") or ROOT / "../shared/data").resolve()
+
+
+def settle(chosen: argparse.Namespace, plan: Plan, traded: Traded, console: Console) -> int:
+    """Compare with the file, write the differences, show the tables; the exit code."""
+    ledger = ledger_of(chosen.file, days=chosen.days)
+    books = compare(ledger, traded.account, traded.shelves, made=plan.stock)
+    differences = chosen.differences or Path(f"replay-differences-{chosen.database}.csv")
+    write_differences(differences, books.differences)
+    show(console, plan, traded, books)
+    console.print(f"Differences line by line: {differences}", soft_wrap=True)
+    return 1 if books.mistakes else 0
+
+
+async def _traded(
+    chosen: argparse.Namespace, plan: Plan, url: str, password: str, console: Console
+) -> Traded:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    connections = httpx.Limits(
+        max_connections=chosen.clients, max_keepalive_connections=chosen.clients
+    )
+    async with httpx.AsyncClient(
+        base_url=url, timeout=60.0, limits=connections, trust_env=False
+    ) as http:
+        with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+            shop = Shop(http, ADMIN, password)
+            return await trade(plan, shop, clients=chosen.clients, progress=progress)
+
+
+@contextmanager
+def _served(database: str) -> Iterator[tuple[str, str]]:
+    """The real server on a new database: its URL, and the password of its administrator."""
+    password = f"Aa1-{secrets.token_urlsafe(24)}"
+    environment = {
+        "TRADEPOST_SECRET_KEY": secrets.token_urlsafe(48),
+        "TRADEPOST_CURRENCY": CURRENCY,
+        "TRADEPOST_PASSWORD": password,
+    }
+    with tempfile.TemporaryDirectory(prefix="tradepost-replay-") as name, ExitStack() as stack:
+        folder = Path(name)
+        if database == "memory":  # which makes its administrator itself
+            options = ["--memory"]
+        else:
+            options = []
+            environment["TRADEPOST_DATABASE_URL"] = stack.enter_context(
+                _new_database(database, folder)
+            )
+            run_tradepost("db", "upgrade", environment=environment, folder=folder)
+            run_tradepost(
+                *("users", "create-admin", "--username", ADMIN, "--email", "admin@example.com"),
+                environment=environment,
+                folder=folder,
+            )
+        url = stack.enter_context(running_server(environment, folder / "server.log", *options))
+        yield url, password
+
+
+@contextmanager
+def _new_database(database: str, folder: Path) -> Iterator[str]:
+    if database == "sqlite":
+        yield f"sqlite+aiosqlite:///{folder / 'replay.db'}"
+        return
+    with postgres_cluster(folder / "postgresql", durable=True) as cluster:
+        cluster.create("replay")
+        yield cluster.url("replay")
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.replay", description=__doc__)
+    parser.add_argument("--database", choices=DATABASES, default="sqlite")
+    parser.add_argument(
+        "--file",
+        type=Path,
+        default=data_folder() / "online-retail" / "2010-12.csv.gz",
+        help="lines of sale, gzipped (default: %(default)s; TRADEPOST_DATA names the data folder)",
+    )
+    parser.add_argument("--days", type=_positive, help="only so many days from the first one on")
+    parser.add_argument("--clients", type=_positive, default=8, help="how many trade at once")
+    parser.add_argument(
+        "--differences",
+        type=Path,
+        help="where the lines that differ in price go (default: replay-differences-DATABASE.csv)",
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above zero")
+    return int(text)
+
+
+if __name__ == "__main__":
+    # Ended from outside it still stops the server and the database that it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    sys.exit(main())

@@ -1,0 +1,227 @@
+"""The service as its clients see it: calls over HTTP, tried again where that is safe."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final, Self
+
+import httpx
+
+CURRENCY: Final = "GBP"
+PAGE: Final = 100  # rows, as many as a list gives
+TRIES: Final = 20
+LONGEST_PAUSE: Final = 5.0  # seconds
+
+Json = dict[str, Any]
+
+
+class UnexpectedAnswer(Exception):
+    """The service said something that a client of its contract need not expect."""
+
+
+class Refused(Exception):
+    """The service will not do it, for the reason that `code` names."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    sku: str
+    price: Decimal
+    stock: int
+
+    @classmethod
+    def of(cls, row: Json) -> Self:
+        return cls(row["sku"], amount(row["price"]), row["stock"])
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as it was read back; `invoice` is what the note says."""
+
+    id: str
+    customer_id: str
+    invoice: str
+    status: str
+    total: Decimal
+    sum_of_lines: Decimal
+    units: Counter[str]
+
+    @classmethod
+    def of(cls, row: Json) -> Self:
+        units: Counter[str] = Counter()
+        for item in row["items"]:
+            units[item["sku"]] += item["quantity"]
+        return cls(
+            id=row["id"],
+            customer_id=row["customer_id"],
+            invoice=row["note"],
+            status=row["status"],
+            total=amount(row["total"]),
+            sum_of_lines=sum((amount(item["line_total"]) for item in row["items"]), Decimal()),
+            units=units,
+        )
+
+
+@dataclass(slots=True)
+class Timings:
+    """How long each answered request to place an order took, and over what time they came."""
+
+    seconds: list[float] = field(default_factory=list)
+    first: float | None = None
+    last: float = 0.0
+
+    def record(self, started: float, ended: float) -> None:
+        self.seconds.append(ended - started)
+        self.first = started if self.first is None else min(self.first, started)
+        self.last = max(self.last, ended)
+
+    @property
+    def per_second(self) -> float:
+        return len(self.seconds) / (self.last - self.first) if self.first is not None else 0.0
+
+
+@dataclass(slots=True)
+class Shop:
+    """A client of the service that is signed in as `username`."""
+
+    http: httpx.AsyncClient
+    username: str
+    password: str
+    placing: Timings = field(default_factory=Timings)
+    sent_again: Counter[str] = field(default_factory=Counter)
+    _token: str = ""
+    _signing_in: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def make_products(self, rows: Sequence[Json], *, key: str) -> None:
+        """Up to 1000 products at once, all or none."""
+        answer = await self._post("/v1/products/bulk", {"items": list(rows)}, key=key)
+        if answer["succeeded"] != len(rows):
+            raise UnexpectedAnswer(f"of {len(rows)} products {answer['succeeded']} were made")
+
+    async def register(self, username: str, email: str, password: str) -> str:
+        """The id of the new customer."""
+        body = {"username": username, "email": email, "password": password}
+        answer = await self._post("/v1/users", body, key=f"register-{username}")
+        return str(answer["id"])
+
+    async def place(
+        self, units: Sequence[tuple[str, int]], *, customer_id: str, invoice: str, key: str
+    ) -> str:
+        """The id of the new order, or Refused."""
+        body = {
+            "items": [{"sku": sku, "quantity": quantity} for sku, quantity in units],
+            "customer_id": customer_id,
+            "note": invoice,
+        }
+        answer = await self._post("/v1/orders", body, key=key, timings=self.placing)
+        return str(answer["id"])
+
+    async def cancel(self, order_id: str, *, reason: str, key: str) -> None:
+        """Or Refused."""
+        body = {"to": "cancelled", "reason": reason}
+        await self._post(f"/v1/orders/{order_id}/transitions", body, key=key)
+
+    async def products(self) -> AsyncIterator[Product]:
+        async for row in self._walk("/v1/products", {"sort": "name"}):
+            yield Product.of(row)
+
+    async def order_ids(self) -> AsyncIterator[str]:
+        async for row in self._walk("/v1/orders", {"sort": "placed_at"}):
+            yield row["id"]
+
+    async def order(self, order_id: str) -> Order:
+        return Order.of(await self._get(f"/v1/orders/{order_id}", {}))
+
+    async def _walk(self, path: str, parameters: Mapping[str, str]) -> AsyncIterator[Json]:
+        cursor: str | None = None
+        while True:
+            page = {**parameters, "limit": str(PAGE)} | ({"cursor": cursor} if cursor else {})
+            answer = await self._get(path, page)
+            for row in answer["items"]:
+                yield row
+            cursor = answer["next_cursor"]
+            if cursor is None:
+                return
+
+    async def _get(self, path: str, parameters: Mapping[str, str]) -> Json:
+        return await self._send("GET", path, params=parameters)
+
+    async def _post(
+        self, path: str, body: Json, *, key: str, timings: Timings | None = None
+    ) -> Json:
+        return await self._send(
+            "POST", path, json=body, headers={"Idempotency-Key": key}, timings=timings
+        )
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timings: Timings | None = None,
+        **request: Any,
+    ) -> Json:
+        """
+        Send until it is answered for good, and count in `sent_again` why it was not.
+
+        Reading may be repeated at will; what is posted bears an Idempotency-Key, which makes the
+        same of it.
+        """
+        for _ in range(TRIES):
+            token = self._token or await self._signed_in("")
+            bearing = {**(headers or {}), "Authorization": f"Bearer {token}"}
+            started = time.perf_counter()
+            try:
+                answer = await self.http.request(method, path, headers=bearing, **request)
+            except httpx.TransportError as broken:
+                self.sent_again[type(broken).__name__] += 1
+                await asyncio.sleep(0.2)
+                continue
+            if timings is not None and answer.is_success:
+                timings.record(started, time.perf_counter())
+            if answer.status_code == 401:
+                await self._signed_in(token)
+            elif "Retry-After" in answer.headers:
+                await asyncio.sleep(min(float(answer.headers["Retry-After"]), LONGEST_PAUSE))
+            else:
+                return _content(answer)
+            self.sent_again[f"{answer.status_code} {answer.reason_phrase}"] += 1
+        raise UnexpectedAnswer(f"{method} {path}: no answer for good in {TRIES} tries")
+
+    async def _signed_in(self, stale: str) -> str:
+        """A token other than the stale one; of several that ask at once only the first signs in."""
+        async with self._signing_in:
+            if self._token == stale:
+                form = {
+                    "grant_type": "password",
+                    "username": self.username,
+                    "password": self.password,
+                }
+                answer = await self.http.post("/v1/auth/token", data=form)
+                self._token = str(_content(answer)["access_token"])
+            return self._token
+
+
+def amount(money: Json) -> Decimal:
+    if money["currency"] != CURRENCY:
+        raise UnexpectedAnswer(f"an amount in {money['currency']}, not in {CURRENCY}")
+    return Decimal(money["amount"])
+
+
+def _content(answer: httpx.Response) -> Json:
+    if answer.is_success:
+        content: Json = answer.json()
+        return content
+    if answer.headers.get("Content-Type", "").startswith("application/problem+json"):
+        problem = answer.json()
+        raise Refused(problem["code"], f"{problem['title']}: {problem['detail']}")
+    request = answer.request
+    raise UnexpectedAnswer(f"{request.method} {request.url.path}: {answer.status_code}")
