@@ -2,8 +2,8 @@ import re
 import unicodedata
 from typing import Final
 
+from domain.shared import text
 from domain.shared.errors import InvalidValue
-from domain.shared.text import has_control_characters
 
 SHORTEST: Final = 8
 LONGEST: Final = 128
@@ -14,10 +14,9 @@ _DIGIT = re.compile(r"[0-9]")
 def password(value: str) -> str:
     """A password that is good enough to be hashed, in NFC so that every keyboard gives the same."""
     composed = unicodedata.normalize("NFC", value)
-    if has_control_characters(composed):
-        raise InvalidValue("password", "contains a control character")
     if not SHORTEST <= len(composed) <= LONGEST:
         raise InvalidValue("password", f"is not {SHORTEST} to {LONGEST} characters long")
+    text.line("password", composed, longest=LONGEST)
     if not any(letter.isupper() for letter in composed):
         raise InvalidValue("password", "has no upper-case letter")
     if not _DIGIT.search(composed):

@@ -294,8 +294,9 @@ class MemorySession:
     async def commit(self, drain: Callable[[], Iterable[OutboxEntry]]) -> None:
         await self.database.let_interloper_in()
         await self.flush()
-        pending, self._pending = self._pending, _Pending()
+        pending, self._pending, self._broken = self._pending, _Pending(), True
         self.database.apply(pending.stored, pending.removed, pending.answers, drain())
+        self._broken = False
         self.close()
 
     def close(self) -> None:

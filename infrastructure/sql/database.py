@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy import URL, Connection, event, exc, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.util import await_only
 
-from application.shared.errors import Busy, Unavailable
+from application.shared.errors import Busy, Overloaded, Unavailable
 from infrastructure.sql.failures import meaning
 from infrastructure.sql.mapping import map_domain
 
@@ -29,11 +29,22 @@ class Limits:
     idle_in_transaction_timeout: float = 10.0
 
 
+class _Pool(AsyncAdaptedQueuePool):
+    """Whose time-out speaks our language too: no listener is told of it."""
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        try:
+            return super()._do_get()
+        except exc.TimeoutError as error:
+            raise Overloaded("no connection became free in time") from error
+
+
 def connect(url: str, limits: Limits) -> AsyncEngine:
     """An engine whose transactions are what they say, and whose errors speak our language."""
     map_domain()
     parsed = make_url(url)
     pool: dict[str, Any] = {
+        "poolclass": _Pool,
         "pool_size": limits.pool_size,
         "max_overflow": limits.max_overflow,
         "pool_timeout": limits.pool_timeout,
