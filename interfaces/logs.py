@@ -34,6 +34,8 @@ def configure(settings: Settings) -> None:
     root.setLevel(settings.log_level.upper())
     # What it does in a migration is told by the migration; the rest is of no use to anybody.
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # At its finest it prints what customers have sent.
+    logging.getLogger("aiosqlite").setLevel(logging.INFO)
 
 
 def _without_colours(

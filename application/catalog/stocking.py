@@ -11,6 +11,7 @@ from domain.catalog.category import Category, CategoryId
 from domain.catalog.product import Product, ProductChanges, ProductId, Sku
 from domain.identity.user import Permission
 from domain.shared.errors import DomainError
+from domain.shared.ids import new_id
 from domain.shared.money import Money
 from domain.shared.text import Slug, numbered, slug_of
 
@@ -30,8 +31,10 @@ class Draft:
     metadata: Mapping[str, str] | None = None
 
     @property
-    def suggested_slug(self) -> Slug:
-        return slug_of(self.name, otherwise=self.sku.lower())
+    def suggested_slugs(self) -> tuple[Slug, Slug]:
+        """What the name suggests, and what it suggests together with the sku."""
+        plain = slug_of(self.name, otherwise=self.sku.lower())
+        return plain, numbered(plain, self.sku.lower())
 
 
 class ProductPatch(TypedDict, total=False):
@@ -72,20 +75,12 @@ class Stocking:
         refusal is raised as RowRefused and nothing is kept.
         """
         actor.require(Permission.MANAGE_CATALOG)
-        results: list[Product | DomainError] = []
         async with self.begin() as work:
             taken = await _taken_slugs(work, [row for row in drafts if isinstance(row, Draft)])
-            for index, draft in enumerate(drafts):
-                try:
-                    if isinstance(draft, DomainError):
-                        raise draft
-                    async with work.savepoint():
-                        product, _ = await self._add(work, draft, taken)
-                    results.append(product)
-                except DomainError as refusal:
-                    if not skip:
-                        raise RowRefused(index, refusal) from refusal
-                    results.append(refusal)
+            try:
+                results = await self._add_together(work, drafts, {*taken})
+            except DomainError:
+                results = await self._add_each(work, drafts, taken, skip=skip)
             await work.commit()
         return results
 
@@ -117,16 +112,54 @@ class Stocking:
             product.delete(at=self.clock())
             await work.commit()
 
+    async def _add_together(
+        self, work: CatalogWork, drafts: Sequence[Draft | DomainError], taken: set[Slug]
+    ) -> Sequence[Product | DomainError]:
+        """All rows in one savepoint: mostly they are good, and so they cost little."""
+        results = []
+        async with work.savepoint():
+            for draft in drafts:
+                results.append(await self._add_row(work, draft, taken))
+                taken.add(results[-1].slug)
+        return results
+
+    async def _add_each(
+        self,
+        work: CatalogWork,
+        drafts: Sequence[Draft | DomainError],
+        taken: set[Slug],
+        *,
+        skip: bool,
+    ) -> Sequence[Product | DomainError]:
+        """Each row in a savepoint of its own, so that it is known which one is refused."""
+        results: list[Product | DomainError] = []
+        for index, draft in enumerate(drafts):
+            try:
+                async with work.savepoint():
+                    product = await self._add_row(work, draft, taken)
+                taken.add(product.slug)
+                results.append(product)
+            except DomainError as refusal:
+                if not skip:
+                    raise RowRefused(index, refusal) from refusal
+                results.append(refusal)
+        return results
+
+    async def _add_row(
+        self, work: CatalogWork, draft: Draft | DomainError, taken: set[Slug]
+    ) -> Product:
+        if isinstance(draft, DomainError):
+            raise draft
+        product, _ = await self._add(work, draft, taken)
+        return product
+
     async def _add(
         self, work: CatalogWork, draft: Draft, taken: set[Slug]
     ) -> tuple[Product, Category | None]:
-        slug = draft.slug or draft.suggested_slug
-        if draft.slug is None and slug in taken:
-            slug = numbered(slug, draft.sku.lower())
         category = await _category(work, draft.category_id)
         product = Product.create(
             sku=draft.sku,
-            slug=slug,
+            slug=draft.slug or self._free_slug(draft, taken),
             name=draft.name,
             price=draft.price,
             description=draft.description,
@@ -137,14 +170,18 @@ class Stocking:
             at=self.clock(),
         )
         work.products.add(product)
-        taken.add(slug)
         return product, category
+
+    def _free_slug(self, draft: Draft, taken: set[Slug]) -> Slug:
+        plain, with_sku = draft.suggested_slugs
+        at_last = numbered(plain, new_id(self.clock()).hex[-8:])
+        return next((slug for slug in (plain, with_sku) if slug not in taken), at_last)
 
 
 async def _taken_slugs(work: CatalogWork, drafts: Sequence[Draft]) -> set[Slug]:
     """Which of the slugs that would suggest themselves are taken."""
     return await work.products.taken(
-        {draft.suggested_slug for draft in drafts if draft.slug is None}
+        {slug for draft in drafts if draft.slug is None for slug in draft.suggested_slugs}
     )
 
 

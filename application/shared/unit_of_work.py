@@ -101,8 +101,12 @@ class Runner:
     async def __call__(self, use_case: Callable[[], Awaitable[T]]) -> T:
         task = asyncio.create_task(self._attempts(use_case))
         self._running.add(task)
-        task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        task.add_done_callback(self._running.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_report_failure)
+            raise
 
     async def drain(self, seconds: float) -> None:
         """Wait for what is running, at most so many seconds, then cut it off."""
@@ -123,8 +127,8 @@ class Runner:
                 await self.pause(random.uniform(SHORTEST_PAUSE, longest))  # noqa: S311
         return await use_case()
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._running.discard(task)
-        if not task.cancelled():
-            # Marks the error as seen: whoever waited has it, and nobody else wants it.
-            task.exception()
+
+def _report_failure(task: asyncio.Task[Any]) -> None:
+    """The caller has gone, so nobody else will."""
+    if not task.cancelled() and (error := task.exception()):
+        log.error("a use case failed when its caller had gone", exc_info=error)

@@ -18,7 +18,8 @@ _NEVER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_END = re.compile(r"[\t\n\r]")
 _SLUG = re.compile(r"[a-z0-9-]+")
 _NOT_IN_SLUG = re.compile(r"[^a-z0-9]+")
-_EMAIL = re.compile(r"[^\s@\"(),:;<>\[\]\\]+@[^\s@\"(),:;<>\[\]\\.]+(?:\.[^\s@\"(),:;<>\[\]\\.]+)+")
+_ATOM = r"[^\s@\"(),:;<>\[\]\\.]+"  # RFC 5322 §3.2.3, with the letters of RFC 6532
+_EMAIL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_ATOM}(?:\.{_ATOM})+")
 
 
 def has_control_characters(text: str) -> bool:
@@ -67,8 +68,11 @@ def email(value: str) -> Email:
     """An address of the everyday form local@domain.tld, in NFC (RFC 6532 §3.1)."""
     # Composed first, for there are characters that become longer by it.
     address = line("email", unicodedata.normalize("NFC", value), longest=EMAIL_LENGTH)
-    if not _EMAIL.fullmatch(address) or len(address.partition("@")[0]) > LOCAL_PART_LENGTH:
+    local_part = address.partition("@")[0]
+    if not _EMAIL.fullmatch(address) or len(local_part) > LOCAL_PART_LENGTH:
         raise InvalidValue("email", "is no email address")
+    if len(folded(address)) > EMAIL_LENGTH:
+        raise InvalidValue("email", "is too long in the form that is compared")
     return Email(address)
 
 

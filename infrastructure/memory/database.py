@@ -204,6 +204,21 @@ class _Held:
 
     entity: Aggregate
     state: State | None
+    _looks: dict[str, Any] = field(default_factory=dict)
+
+    def has_changed(self) -> bool:
+        """Whether there is something to flush."""
+        if self.state is None:
+            return True
+        # Most have not, and that is quick to see where there is no list to look into.
+        looks = vars(self.entity)
+        if looks == self._looks:
+            return False
+        if state_of(self.entity) != self.state:
+            return True
+        if not any(isinstance(value, list) for value in looks.values()):
+            self._looks = dict(looks)
+        return False
 
 
 @dataclass(slots=True)
@@ -276,7 +291,7 @@ class MemorySession:
         changed = [
             key
             for key, held in sorted(self._held.items(), key=_in_flush_order)
-            if held.state is None or state_of(held.entity) != held.state
+            if held.has_changed()
         ]
         for key in changed:
             await self._flush_state(key, self._held[key])

@@ -8,7 +8,7 @@ from sqlalchemy import URL, Connection, event, exc, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolResetState
 from sqlalchemy.util import await_only
 
 from application.shared.errors import Busy, Overloaded, Unavailable
@@ -128,16 +128,26 @@ def _prepare_sqlite(engine: AsyncEngine, limits: Limits) -> None:
             connection.info["has_turn"] = True
         connection.exec_driver_sql(f"BEGIN {kind}")
 
+    def end_transaction(
+        connection: DBAPIConnection, _: ConnectionPoolEntry, state: PoolResetState
+    ) -> None:
+        # A COMMIT that SQLite refuses leaves the transaction open, which SQLAlchemy then forgets.
+        if state.transaction_was_reset and state.asyncio_safe:
+            connection.rollback()
+
     def give_turn_back(_: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
         if entry.info.pop("has_turn", False):
             turn.release()
 
     event.listen(engine.sync_engine, "connect", prepare)
     event.listen(engine.sync_engine, "begin", begin)
+    event.listen(engine.sync_engine, "reset", end_transaction)
     event.listen(engine.sync_engine, "checkin", give_turn_back)
 
 
 def _translate(context: ExceptionContext) -> None:
+    if not isinstance(context.original_exception, Exception):
+        return  # somebody was cancelled, and must learn of it
     error = context.sqlalchemy_exception or context.original_exception
     if context.is_disconnect:
         raise Unavailable("the connection was lost") from error

@@ -46,8 +46,6 @@ _BY_COLUMNS: Final = {
 
 def meaning(error: BaseException) -> DomainError | StorageFailure | None:
     """What the error stands for, or None if it is a defect of ours."""
-    if isinstance(error, exc.TimeoutError):
-        return Overloaded("no connection became free in time")
     if isinstance(error, exc.DBAPIError):
         if error.connection_invalidated:
             return Unavailable("the connection was lost")

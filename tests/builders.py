@@ -1,0 +1,213 @@
+"""A valid one of everything: each test names what it is about and leaves the rest to these."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Final
+from uuid import uuid4
+
+from application.catalog.stocking import Draft
+from application.identity.actor import Actor
+from domain.catalog.category import Category, CategoryId
+from domain.catalog.product import Product, ProductId, sku
+from domain.identity.user import Role, User, UserId
+from domain.ordering.address import Address
+from domain.ordering.order import Order, OrderNumber, new_number
+from domain.shared.money import Currency, Money
+from domain.shared.text import slug
+
+NOON: Final = datetime(2026, 3, 14, 12, tzinfo=UTC)
+PASSWORD: Final = "Correct horse 9"
+
+_numbers: Final = count(1)
+
+
+@dataclass(slots=True)
+class Ticking:
+    """A clock that moves on with every look at it."""
+
+    now: datetime = NOON
+    step: timedelta = timedelta(seconds=1)
+
+    def __call__(self) -> datetime:
+        now = self.now
+        self.now += self.step
+        return now
+
+
+def at_noon() -> datetime:
+    """A clock that stands still."""
+    return NOON
+
+
+@dataclass(slots=True)
+class PlainHasher:
+    """Hashes in no time, and remembers which hashes it was asked to verify."""
+
+    asked: list[str | None] = field(default_factory=list)
+
+    async def hash(self, password: str) -> str:
+        return f"plain:{password}"
+
+    async def verify(self, password: str, hash: str | None) -> bool:
+        self.asked.append(hash)
+        return hash == f"plain:{password}"
+
+
+def money(amount: str, currency: str = "GBP") -> Money:
+    return Money.parse(amount, Currency.of(currency), field="price")
+
+
+def gbp(amount: str) -> Money:
+    return money(amount)
+
+
+def usd(amount: str) -> Money:
+    return money(amount, "USD")
+
+
+def an_actor(role: Role = Role.CUSTOMER, id: UserId | None = None) -> Actor:
+    """Somebody who asks; no such user is stored anywhere."""
+    return Actor(id or UserId(uuid4()), role)
+
+
+def actor_of(user: User) -> Actor:
+    return Actor(UserId(user.id), user.role)
+
+
+def a_user(
+    *,
+    username: str | None = None,
+    email: str | None = None,
+    password: str = PASSWORD,
+    full_name: str | None = None,
+    role: Role = Role.CUSTOMER,
+    is_active: bool = True,
+    at: datetime = NOON,
+) -> User:
+    """Somebody who can sign in where PlainHasher compares the passwords."""
+    username = username or f"user_{next(_numbers)}"
+    user = User.register(
+        username=username,
+        email=email or f"{username}@example.com",
+        password_hash=f"plain:{password}",
+        full_name=full_name,
+        role=role,
+        at=at,
+    )
+    user.is_active = is_active
+    return user
+
+
+def a_category(
+    *,
+    name: str | None = None,
+    slug_text: str | None = None,
+    description: str = "",
+    below: Category | None = None,
+    at: datetime = NOON,
+) -> Category:
+    """A root, or a child of `below`."""
+    number = next(_numbers)
+    return Category.create(
+        name=name or f"Category {number}",
+        slug=slug(slug_text or f"category-{number}"),
+        description=description,
+        above=[CategoryId(below.id)] if below else [],
+        at=at,
+    )
+
+
+def a_product(
+    *,
+    sku_text: str | None = None,
+    slug_text: str | None = None,
+    name: str | None = None,
+    description: str = "",
+    price: Money | None = None,
+    stock: int = 10,
+    is_active: bool = True,
+    category: Category | None = None,
+    metadata: Mapping[str, str] | None = None,
+    at: datetime = NOON,
+) -> Product:
+    number = next(_numbers)
+    return Product.create(
+        sku=sku(sku_text or f"SKU-{number}"),
+        slug=slug(slug_text or f"product-{number}"),
+        name=name or f"Product {number}",
+        description=description,
+        price=price or gbp("9.99"),
+        stock=stock,
+        is_active=is_active,
+        category_id=CategoryId(category.id) if category else None,
+        metadata=metadata,
+        at=at,
+    )
+
+
+def a_draft(
+    *,
+    sku_text: str | None = None,
+    slug_text: str | None = None,
+    name: str | None = None,
+    price: Money | None = None,
+    stock: int = 10,
+    category: Category | None = None,
+    is_active: bool = True,
+) -> Draft:
+    """A product to be, without a slug of its own unless it is given one."""
+    number = next(_numbers)
+    return Draft(
+        sku=sku(sku_text or f"SKU-{number}"),
+        name=name or f"Product {number}",
+        price=price or gbp("9.99"),
+        slug=slug(slug_text) if slug_text else None,
+        stock=stock,
+        category_id=CategoryId(category.id) if category else None,
+        is_active=is_active,
+    )
+
+
+def an_address(*, name: str = "Ada Lovelace", country: str = "GB") -> Address:
+    return Address(
+        name=name,
+        line1="12 St James's Square",
+        city="London",
+        postal_code="SW1Y 4JH",
+        country=country,
+    )
+
+
+def an_order(
+    *products: Product,
+    customer: User | None = None,
+    quantity: int = 1,
+    quantities: Mapping[Product, int] | None = None,
+    number: OrderNumber | None = None,
+    expected_total: Money | None = None,
+    shipping_address: Address | None = None,
+    note: str | None = None,
+    actor: Actor | None = None,
+    at: datetime = NOON,
+) -> Order:
+    """
+    An order of `quantity` of each product, or of `quantities`, taken from their stock.
+
+    Without a product it is of a new one, which no backend has. An order goes into a backend only
+    after its products and its customer.
+    """
+    basket = quantities or dict.fromkeys(products or [a_product()], quantity)
+    customer_id = UserId(customer.id if customer else uuid4())
+    return Order.place(
+        number=number or new_number(at),
+        customer_id=customer_id,
+        wanted={ProductId(product.id): wanted for product, wanted in basket.items()},
+        products={ProductId(product.id): product for product in basket},
+        expected_total=expected_total,
+        shipping_address=shipping_address,
+        note=note,
+        actor_id=actor.id if actor else customer_id,
+        at=at,
+    )
