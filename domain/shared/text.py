@@ -11,6 +11,7 @@ Email = NewType("Email", str)
 
 SLUG_LENGTH: Final = 200
 EMAIL_LENGTH: Final = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
+FOLDED_EMAIL_LENGTH: Final = 4 * EMAIL_LENGTH  # folding may lengthen
 LOCAL_PART_LENGTH: Final = 64  # RFC 5321 §4.5.3.1.1
 
 # Control characters, and surrogates without a partner, which no UTF-8 can carry.
@@ -71,7 +72,7 @@ def email(value: str) -> Email:
     local_part = address.partition("@")[0]
     if not _EMAIL.fullmatch(address) or len(local_part) > LOCAL_PART_LENGTH:
         raise InvalidValue("email", "is no email address")
-    if len(folded(address)) > EMAIL_LENGTH:
+    if len(folded(address)) > FOLDED_EMAIL_LENGTH:
         raise InvalidValue("email", "is too long in the form that is compared")
     return Email(address)
 

@@ -148,6 +148,8 @@ def _prepare_sqlite(engine: AsyncEngine, limits: Limits) -> None:
 def _translate(context: ExceptionContext) -> None:
     if not isinstance(context.original_exception, Exception):
         return  # somebody was cancelled, and must learn of it
+    if context.is_pre_ping:
+        return  # the pool replaces what does not answer
     error = context.sqlalchemy_exception or context.original_exception
     if context.is_disconnect:
         raise Unavailable("the connection was lost") from error

@@ -15,7 +15,7 @@ from interfaces.http.catalog.routes import categories, products
 from interfaces.http.identity.routes import auth, users
 from interfaces.http.middleware import BodyLimit, RequestContext
 from interfaces.http.openapi import describe
-from interfaces.http.operations import OPENAPI, VERSION, operations, serve_assets
+from interfaces.http.operations import VERSION, operations, serve_assets
 from interfaces.http.ordering.routes import orders
 from interfaces.http.problems import Problem, answer
 from interfaces.http.validation import answer_invalid
@@ -29,7 +29,7 @@ def create_app(container: Container) -> FastAPI:
         title="Tradepost",
         version=VERSION,
         description=DESCRIPTION,
-        openapi_url=OPENAPI,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -74,7 +74,9 @@ async def _answer_framework(request: Request, error: Exception) -> Response:
 def _methods_at(request: Request) -> set[str]:
     """Every method that some route takes at this path (RFC 9110 §15.5.6 wants all of them)."""
     methods: set[str] = set()
+    # Below a mount, which only reads, the path has lost its beginning.
+    root = request.scope.get("app_root_path", request.scope.get("root_path", ""))
     for route in request.app.router.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
-            methods |= getattr(route, "methods", None) or set()
+        if route.matches({**request.scope, "root_path": root})[0] is not Match.NONE:
+            methods |= getattr(route, "methods", None) or {"GET", "HEAD"}
     return methods

@@ -1,6 +1,7 @@
+import re
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
 from dependency_injector.providers import Factory
 from fastapi import Depends, Header, Request
@@ -61,6 +62,7 @@ async def _somebody(request: Request, _: Annotated[str | None, Depends(_BEARER)]
     return known(await actor_of(request))
 
 
+NOBODY_AS_WELL: Final[dict[str, Any]] = {"security": [{}]}  # for the document of such operations
 OptionalActor = Annotated[Actor | None, Depends(_anybody)]
 CurrentActor = Annotated[Actor, Depends(_somebody)]
 
@@ -75,6 +77,12 @@ IdempotencyKey = Annotated[
 ]
 
 
+# RFC 9110 §8.8.3.
+_ETAG: Final = r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"'
+_ETAGS: Final = re.compile(rf"\s*{_ETAG}(?:\s*,\s*{_ETAG})*\s*")
+_VERSION: Final = re.compile(r"[1-9][0-9]{0,9}")
+
+
 async def _expected_versions(
     if_match: Annotated[
         str | None,
@@ -84,16 +92,16 @@ async def _expected_versions(
     """The versions that If-Match allows (RFC 9110 §13.1.1); None where it allows any."""
     if if_match is None or if_match.strip() == "*":
         return None
-    tags = [tag.strip() for tag in if_match.split(",")]
-    if not all(len(tag) > 2 and tag[0] == tag[-1] == '"' for tag in tags):
+    if not _ETAGS.fullmatch(if_match):
         raise Problem(
             HTTPStatus.BAD_REQUEST,
             "invalid-header",
             "If-Match is no list of ETags",
             errors=[{"in": "header", "name": "If-Match", "detail": 'is not of the form "3"'}],
         )
-    # A tag that is none of ours is well-formed and matches nothing.
-    return frozenset(int(tag[1:-1]) for tag in tags if tag[1:-1].isdecimal() and len(tag) < 12)
+    # A weak tag, and one that is none of ours, is well-formed and matches nothing.
+    tags = re.findall(_ETAG, if_match)
+    return frozenset(int(tag) for weak, tag in tags if not weak and _VERSION.fullmatch(tag))
 
 
 async def _known_version(

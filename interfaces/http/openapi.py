@@ -39,6 +39,7 @@ _PROBLEM_SCHEMA: Final = {
 # By code, the status that each has.
 _STATUS: Final = {
     "invalid-credentials": 401,
+    "forbidden": 403,
     "category-not-found": 404,
     "order-not-found": 404,
     "product-not-found": 404,
@@ -91,7 +92,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     )
     schemas = document["components"]["schemas"]
     schemas["Problem"] = _PROBLEM_SCHEMA
-    for unused in ("HTTPValidationError", "ValidationError"):
+    for unused in ("HTTPValidationError", "ValidationError", "Money", "Currency"):
         schemas.pop(unused, None)
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -103,6 +104,12 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     everywhere = dict(_EVERYWHERE)
     parameters = {parameter["name"] for parameter in operation.get("parameters", ())}
+    if method == "patch":
+        content = operation["requestBody"]["content"]
+        content["application/merge-patch+json"] = content["application/json"]
+    if "dry_run" in parameters:
+        [earnest] = (response for status, response in responses.items() if status < "300")
+        responses["200"] = earnest
     if "requestBody" in operation:
         everywhere |= _WITH_A_BODY
     if "security" in operation:

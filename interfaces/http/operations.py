@@ -1,5 +1,6 @@
 """What belongs to running the service rather than to the shop."""
 
+import json
 from html import escape
 from http import HTTPStatus
 from importlib.metadata import version
@@ -38,6 +39,11 @@ async def index() -> Links:
     """What this is and where to go on."""
     links = {"docs": "/docs", "openapi": OPENAPI, "live": "/livez", "ready": "/readyz"}
     return Links(name="tradepost", version=VERSION, links=links)
+
+
+@operations.get(OPENAPI, include_in_schema=False)
+async def openapi(request: Request) -> Response:
+    return Response(json.dumps(request.app.openapi()), media_type="application/json")
 
 
 @operations.get("/livez", response_model=Alive)

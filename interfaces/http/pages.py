@@ -16,7 +16,7 @@ from pydantic import Field
 from application.shared.pages import Page, PageRequest, Position, Sort, SortValue
 from interfaces.http.dependencies import shop_of
 from interfaces.http.problems import Problem, validation_error
-from interfaces.http.schemas import QueryBool, QueryInt, View
+from interfaces.http.schemas import PLAIN_INTEGER, QueryBool, View
 
 T = TypeVar("T")
 V = TypeVar("V", bound=View)
@@ -25,7 +25,8 @@ MOST: Final = 100
 USUAL: Final = 20
 FURTHEST: Final = 10_000
 _SIGNATURE: Final = 16  # bytes
-_NOT_OF_THE_LIST: Final = frozenset({"limit", "cursor", "with_total"})
+# Parameters that say which part of the list, or in which order, but not of which things.
+_NO_FILTERS: Final = frozenset({"limit", "cursor", "offset", "with_total", "sort"})
 
 
 class ListOf(View, Generic[V]):
@@ -66,9 +67,9 @@ def paging(*sorts: str, usual: str) -> Any:
 
     async def page_asked_for(
         request: Request,
-        limit: Annotated[QueryInt, Query(ge=1, le=MOST)] = USUAL,
-        cursor: Annotated[str | None, Query(max_length=1000)] = None,
-        offset: Annotated[QueryInt | None, Query(ge=0, le=FURTHEST)] = None,
+        limit: Annotated[int, Query(ge=1, le=MOST), PLAIN_INTEGER] = USUAL,
+        cursor: Annotated[str | None, Query()] = None,
+        offset: Annotated[int | None, Query(ge=0, le=FURTHEST), PLAIN_INTEGER] = None,
         with_total: Annotated[QueryBool, Query()] = False,
         sort: Annotated[
             str, Query(json_schema_extra={"enum": spellings}, description="- for descending")
@@ -99,7 +100,7 @@ def _wrong(name: str, detail: str) -> Problem:
 
 def _sealed(request: Request, sort: Sort, position: Position) -> str:
     place = json.dumps([_tagged(position.value), position.id.hex]).encode()
-    return urlsafe_b64encode(_signature(request, sort, place) + place).decode().rstrip("=")
+    return _text(_signature(request, sort, place) + place)
 
 
 def _opened(request: Request, sort: Sort, cursor: str) -> Position:
@@ -110,8 +111,14 @@ def _opened(request: Request, sort: Sort, cursor: str) -> Position:
     signature, place = sealed[:_SIGNATURE], sealed[_SIGNATURE:]
     if not hmac.compare_digest(signature, _signature(request, sort, place)):
         raise _no_cursor()
+    if _text(sealed) != cursor:  # the decoder is lenient
+        raise _no_cursor()
     value, id = json.loads(place)
     return Position(_untagged(value), UUID(hex=id))
+
+
+def _text(sealed: bytes) -> str:
+    return urlsafe_b64encode(sealed).decode().rstrip("=")
 
 
 def _signature(request: Request, sort: Sort, place: bytes) -> bytes:
@@ -119,7 +126,7 @@ def _signature(request: Request, sort: Sort, place: bytes) -> bytes:
     filters = sorted(
         (name, value)
         for name, value in request.query_params.multi_items()
-        if name not in _NOT_OF_THE_LIST
+        if name not in _NO_FILTERS
     )
     bound: Sequence[object] = (request.url.path, filters, sort.field, sort.descending)
     message = json.dumps(bound).encode() + b"\0" + place

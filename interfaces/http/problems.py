@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -16,6 +17,7 @@ from domain.shared.errors import Conflict, DomainError, Forbidden, NotFound, Rul
 from domain.shared.money import Money
 
 MEDIA_TYPE: Final = "application/problem+json"
+MOST_PLACES: Final = 100  # that one problem names, so that no refusal is longer than its request
 
 STATUS: Final[Mapping[type[DomainError], HTTPStatus]] = {
     NotFound: HTTPStatus.NOT_FOUND,
@@ -105,7 +107,10 @@ def validation_error(*errors: Mapping[str, Any]) -> Problem:
     """422 for a request that is well-formed and wrong; each of `errors` names a place."""
     wrong = "1 value does" if len(errors) == 1 else f"{len(errors)} values do"
     return Problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "validation-error", f"{wrong} not fit", errors=errors
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "validation-error",
+        f"{wrong} not fit",
+        errors=errors[:MOST_PLACES],
     )
 
 
@@ -145,10 +150,12 @@ def problem_of(error: Exception) -> Problem:
 def problem_of_row(index: int, cause: Exception) -> Problem:
     """The problem of one row of many, its pointers leading from the whole body to the row."""
     problem = problem_of(cause)
-    if field := problem.details.get("field"):
-        problem.details["errors"] = [{"pointer": f"/{field}", "detail": str(problem)}]
-    for place in problem.details.get("errors", []):
-        place["pointer"] = f"/items/{index}{place['pointer']}"
+    field = problem.details.get("field")
+    whole = {"pointer": f"/{field}" if field else "", "detail": str(problem)}
+    places = problem.details.get("errors", [whole])
+    problem.details["errors"] = [
+        {**place, "pointer": f"/items/{index}{place['pointer']}"} for place in places
+    ]
     return problem
 
 
@@ -179,7 +186,8 @@ def document(problem: Problem, *, instance: str, request_id: str) -> dict[str, A
 
 
 def rendered(problem: Problem, request: Request) -> Response:
-    body = document(problem, instance=request.url.path, request_id=request.state.request_id)
+    instance = quote(request.scope["path"])
+    body = document(problem, instance=instance, request_id=request.state.request_id)
     return Response(
         json.dumps(body, default=_wire, ensure_ascii=False).encode(),
         problem.status,

@@ -117,7 +117,7 @@ def _plain_boolean(value: object) -> object:
 
 
 Id = Annotated[UUID, BeforeValidator(_uuid)]
-QueryInt = Annotated[int, BeforeValidator(_plain_integer)]
+PLAIN_INTEGER: Final = BeforeValidator(_plain_integer)  # stands behind the limits of a parameter
 QueryBool = Annotated[bool, BeforeValidator(_plain_boolean)]
 Slug = Annotated[
     str,

@@ -1,5 +1,5 @@
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -7,6 +7,7 @@ from domain.shared.text import has_control_characters
 from interfaces.http.problems import Problem, validation_error
 
 DEEPEST: Final = 32
+_LONGEST_NAME: Final = 50  # characters that a pointer repeats; beyond any name that we know
 _LONGEST_NUMBER: Final = 400  # characters; beyond any number that a field takes
 
 
@@ -37,7 +38,7 @@ def decoded(body: bytes) -> Any:
 
 def escaped(part: str | int) -> str:
     """A part of a JSON pointer (RFC 6901 §3)."""
-    return str(part).replace("~", "~0").replace("/", "~1")
+    return str(part)[:_LONGEST_NAME].replace("~", "~0").replace("/", "~1")
 
 
 def _check(value: Any, *, pointer: str, depth: int) -> None:
@@ -71,8 +72,11 @@ def _integer(digits: str) -> int | Decimal:
 
 
 def _decimal(digits: str) -> Decimal:
-    # A longer one fits no field; an exponent stays one, so that 1e400 costs nothing.
-    return Decimal(digits[:_LONGEST_NUMBER])
+    # An exponent stays one, so that 1e400 costs nothing; infinity fits no field.
+    try:
+        return Decimal(digits if len(digits) <= _LONGEST_NUMBER else "Infinity")
+    except InvalidOperation:
+        return Decimal("Infinity")
 
 
 def _no_number(name: str) -> None:

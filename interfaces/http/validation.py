@@ -1,11 +1,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, Final
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 
-from interfaces.http.problems import Problem, answer, validation_error
+from interfaces.http.problems import MOST_PLACES, Problem, answer, validation_error
 from interfaces.http.strict_json import escaped
 
 # What the validator calls things that a client calls something else.
@@ -13,6 +14,7 @@ _WORDS: Final = {
     "extra_forbidden": "is not known here",
     "missing": "is missing",
     "json_invalid": "is no JSON",
+    "model_attributes_type": "is no object",
 }
 
 
@@ -23,7 +25,8 @@ def pointer(location: Iterable[str | int]) -> str:
 
 def places(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Where in a body each error is and what is wrong; never what was sent."""
-    return [{"pointer": pointer(error["loc"]), "detail": _words(error)} for error in errors]
+    first = islice(errors, MOST_PLACES)
+    return [{"pointer": pointer(error["loc"]), "detail": _words(error)} for error in first]
 
 
 async def answer_invalid(request: Request, error: Exception) -> Response:

@@ -11,7 +11,7 @@ from domain.identity.user import (
     User,
     UsernameTaken,
 )
-from domain.shared.text import EMAIL_LENGTH
+from domain.shared.text import EMAIL_LENGTH, FOLDED_EMAIL_LENGTH
 from infrastructure.sql.schema import (
     EnumText,
     UtcDateTime,
@@ -28,7 +28,7 @@ users = Table(
     Column("username", text(USERNAME_LENGTH), nullable=False),
     Column("username_key", text(USERNAME_LENGTH), nullable=False),
     Column("email", text(EMAIL_LENGTH), nullable=False),
-    Column("email_key", text(4 * EMAIL_LENGTH), nullable=False),  # folding may lengthen
+    Column("email_key", text(FOLDED_EMAIL_LENGTH), nullable=False),
     Column("password_hash", text(200), nullable=False),
     Column("full_name", text(FULL_NAME_LENGTH)),
     Column("bio", text(BIO_LENGTH)),

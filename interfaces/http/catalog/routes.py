@@ -24,6 +24,7 @@ from interfaces.http.catalog.schemas import (
     SkuText,
 )
 from interfaces.http.dependencies import (
+    NOBODY_AS_WELL,
     CurrentActor,
     ExpectedVersions,
     KnownVersion,
@@ -117,7 +118,12 @@ async def delete_category(
     return nothing()
 
 
-@products.get("", response_model=ProductList)
+@products.get(
+    "",
+    response_model=ProductList,
+    responses=problems("forbidden"),
+    openapi_extra=NOBODY_AS_WELL,
+)
 async def list_products(
     paging: ProductPaging,
     actor: OptionalActor,
@@ -168,6 +174,7 @@ async def create_products(
     response_model=ProductOut,
     responses=problems("product-not-found"),
     dependencies=[KnownVersion],
+    openapi_extra=NOBODY_AS_WELL,
 )
 async def get_product(id: Id, actor: OptionalActor, browsing: BrowsingService) -> Response:
     return resource(ProductOut.of(await browsing.product(actor, ProductId(id))))

@@ -1,4 +1,4 @@
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Final, Literal, Self, cast
 from uuid import UUID
 
 from pydantic import (
@@ -105,19 +105,16 @@ class CategoryOut(View):
         return cls.model_validate(category, from_attributes=True)
 
 
+_MUG: Final[dict[str, Any]] = {
+    "sku": "MUG-1",
+    "name": "White mug",
+    "price": {"amount": "7.99", "currency": "USD"},
+    "stock": 40,
+}
+
+
 class CreateProduct(Body):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "sku": "MUG-1",
-                    "name": "White mug",
-                    "price": {"amount": "7.99", "currency": "USD"},
-                    "stock": 40,
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_MUG]})
 
     sku: SkuText
     name: ProductNameText
@@ -210,6 +207,10 @@ class ProductOut(View):
 
 class BulkCreate(Body):
     """Up to 1000 products; `abort` keeps all or none, `skip` keeps the good ones."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [_MUG], "on_error": "skip"}]}
+    )
 
     items: Annotated[list["Row"], Field(min_length=1, max_length=MOST_ROWS)]
     on_error: Literal["abort", "skip"] = "abort"

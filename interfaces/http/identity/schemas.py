@@ -9,7 +9,7 @@ from domain.identity import credentials
 from domain.identity.user import FULL_NAME_LENGTH, USERNAME_LENGTH
 from domain.shared import text
 from domain.shared.text import EMAIL_LENGTH
-from interfaces.http.schemas import Body, Line, Timestamp, View, checked, wrong
+from interfaces.http.schemas import Body, FreeText, Line, Timestamp, View, checked, wrong
 
 
 def _email(value: str) -> str:
@@ -61,11 +61,16 @@ class RegisterUser(Body):
 class TokenRequest(BaseModel):
     """RFC 6749 §4.3.2. `username` may be the email address; scope and client are not used."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"grant_type": "password", "username": "ada", "password": "Engine-No-1"}]
+        },
+    )
 
     grant_type: Literal["password"]
-    username: Annotated[str, Field(max_length=EMAIL_LENGTH)]
-    password: Annotated[str, Field(max_length=credentials.LONGEST)]
+    username: Annotated[str, FreeText(EMAIL_LENGTH)]
+    password: Annotated[str, FreeText(credentials.LONGEST)]
     scope: str = ""
     client_id: str | None = None
     client_secret: str | None = None

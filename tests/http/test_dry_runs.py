@@ -1,0 +1,230 @@
+"""`?dry_run=true` does the real thing in a real transaction, answers, and undoes it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+
+from tests.http.api import (
+    NOWHERE,
+    Api,
+    Json,
+    a_product,
+    basket,
+    content,
+    in_memory,
+    problem,
+    transitions,
+    usd,
+)
+
+# What two runs of the same operation cannot have in common, or only one of them has.
+OWN: Final = ("id", "number", "created_at", "updated_at", "placed_at", "deleted_at", "request_id")
+
+Made = tuple[str, str, Any]
+
+
+async def a_new_category(api: Api) -> Made:
+    return "POST", "/v1/categories", {"name": "Mugs", "parent_id": (await api.category())["id"]}
+
+
+async def a_new_place_of_a_category(api: Api) -> Made:
+    child, parent = await api.category(), await api.category()
+    return "PATCH", f"/v1/categories/{child['id']}", {"parent_id": parent["id"], "name": "Cups"}
+
+
+async def the_end_of_a_category(api: Api) -> Made:
+    parent = await api.category()
+    await api.category(parent_id=parent["id"])
+    await api.product(category_id=parent["id"])
+    return "DELETE", f"/v1/categories/{parent['id']}", None
+
+
+async def a_new_product(api: Api) -> Made:
+    return "POST", "/v1/products", a_product(category_id=(await api.category())["id"])
+
+
+async def many_new_products(api: Api) -> Made:
+    rows = [a_product(), a_product(sku=""), a_product(sku=(await api.product())["sku"])]
+    return "POST", "/v1/products/bulk", {"items": rows, "on_error": "skip"}
+
+
+async def a_change_of_a_product(api: Api) -> Made:
+    product = await api.product(metadata={"size": "L"})
+    changes = {"price": usd("1.00"), "metadata": {"size": None, "colour": "red"}, "sku": "NEW"}
+    return "PATCH", f"/v1/products/{product['id']}", changes
+
+
+async def the_end_of_a_product(api: Api) -> Made:
+    return "DELETE", f"/v1/products/{(await api.product())['id']}", None
+
+
+async def a_new_order(api: Api) -> Made:
+    mug, cup = await api.product(), await api.product(price=usd("1.00"))
+    return "POST", "/v1/orders", basket((mug, 2), (cup, 1), (mug, 3)) | {"note": "Ring twice"}
+
+
+async def a_shipment(api: Api) -> Made:
+    order = await api.move(await api.order(), "confirmed")
+    return "POST", transitions(order), {"to": "shipped", "tracking_number": "1Z"}
+
+
+async def a_cancellation(api: Api) -> Made:
+    return "POST", transitions(await api.order(quantity=3)), {"to": "cancelled", "reason": "dear"}
+
+
+OPERATIONS: Final = (
+    a_new_category,
+    a_new_place_of_a_category,
+    the_end_of_a_category,
+    a_new_product,
+    many_new_products,
+    a_change_of_a_product,
+    the_end_of_a_product,
+    a_new_order,
+    a_shipment,
+    a_cancellation,
+)
+
+
+def without_its_own(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: without_its_own(part) for name, part in value.items() if name not in OWN}
+    return [without_its_own(part) for part in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("prepare", OPERATIONS, ids=lambda prepare: prepare.__name__)
+async def test_a_rehearsal_answers_as_the_real_thing_and_changes_nothing(
+    api: Api, prepare: Callable[[Api], Awaitable[Made]]
+) -> None:
+    method, path, body = await prepare(api)
+    async with api.unchanged():
+        rehearsed = await api.staff.send(method, f"{path}?dry_run=true", body)
+    assert rehearsed.status_code == 200, rehearsed.text
+    for _ in range(2):  # and as often as one likes
+        async with api.unchanged():
+            again = await api.staff.send(method, f"{path}?dry_run=true", body)
+        assert again.status_code == 200
+
+    earnest = await api.staff.send(method, f"{path}?dry_run=false", body)
+    assert earnest.status_code in (200, 201, 204), earnest.text
+    if earnest.status_code == 204:
+        assert rehearsed.content == earnest.content == b""
+    else:
+        assert without_its_own(rehearsed.json()) == without_its_own(earnest.json())
+    assert rehearsed.headers.get("ETag") == earnest.headers.get("ETag")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    status: int
+    code: str
+    method: str
+    path: str
+    body: Any
+    if_match: str | None = None
+
+
+def nine(sku: str) -> Json:
+    return {"items": [{"sku": sku, "quantity": 9}]}
+
+
+REFUSALS: Final = (
+    Refusal(409, "duplicate", "POST", "/v1/products", a_product(sku="MUG")),
+    Refusal(409, "duplicate", "POST", "/v1/categories", {"name": "x", "slug": "mugs"}),
+    Refusal(404, "category-not-found", "POST", "/v1/products", a_product(category_id=NOWHERE)),
+    Refusal(409, "insufficient-stock", "POST", "/v1/orders", nine("MUG")),
+    Refusal(404, "product-not-found", "POST", "/v1/orders", nine("NO-MUG")),
+    Refusal(412, "stale-version", "PATCH", "/v1/products/{mug}", {"name": "x"}, '"7"'),
+    Refusal(412, "stale-version", "DELETE", "/v1/products/{mug}", None, '"7"'),
+    Refusal(409, "invalid-transition", "POST", "{order}/transitions", {"to": "delivered"}),
+    Refusal(422, "validation-error", "POST", "/v1/products", a_product(sku="")),
+    Refusal(400, "invalid-header", "PATCH", "/v1/products/{mug}", {"name": "x"}, "x"),
+    Refusal(409, "category-cycle", "PATCH", "/v1/categories/{mugs}", {"parent_id": "{mugs}"}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.code)
+async def test_a_rehearsal_is_refused_as_the_real_thing(api: Api, refusal: Refusal) -> None:
+    mugs = await api.category(name="Mugs", slug="mugs")
+    mug = await api.product(sku="MUG", stock=5)
+    order = await api.order(mug)
+    ids = {"mug": mug["id"], "mugs": mugs["id"], "order": f"/v1/orders/{order['id']}"}
+    path = refusal.path.format(**ids)
+    body = refusal.body
+    if body == {"parent_id": "{mugs}"}:
+        body = {"parent_id": mugs["id"]}
+    async with api.unchanged():
+        both = [
+            await api.staff.send(
+                refusal.method, f"{path}?dry_run={dry}", body, if_match=refusal.if_match
+            )
+            for dry in ("true", "false")
+        ]
+    for answer in both:
+        assert (answer.status_code, answer.json()["code"]) == (refusal.status, refusal.code)
+    first, second = ({**answer.json(), "request_id": ""} for answer in both)
+    assert first == second
+
+
+async def test_a_rehearsal_uses_up_no_key(api: Api) -> None:
+    product = await api.product()
+    body = basket((product, 2))
+    async with api.unchanged():
+        rehearsed = await api.customer.post("/v1/orders?dry_run=true", body, key="key")
+        assert content(rehearsed, 200)["items"][0]["quantity"] == 2
+    placed = await api.customer.post("/v1/orders", body, key="key")
+    assert content(placed, 201)["id"] != rehearsed.json()["id"]
+    assert "Idempotent-Replayed" not in placed.headers
+    async with api.unchanged():
+        again = await api.customer.post("/v1/orders?dry_run=true", body, key="key")
+        assert content(again, 200)["id"] != placed.json()["id"]
+    refused = await api.customer.post("/v1/orders?dry_run=true", body, key="a b")
+    problem(refused, 400, "invalid-header", "header Idempotency-Key")
+
+
+async def test_only_those_may_rehearse_who_may_do_it(api: Api) -> None:
+    product, order = await api.product(), await api.order(by=api.other)
+    async with api.unchanged():
+        for who, status, code in (
+            (api.nobody, 401, "unauthenticated"),
+            (api.customer, 403, "forbidden"),
+        ):
+            refused = await who.delete(f"/v1/products/{product['id']}?dry_run=true")
+            problem(refused, status, code)
+        refused = await api.customer.post(transitions(order) + "?dry_run=true", {"to": "cancelled"})
+        problem(refused, 404, "order-not-found")
+
+
+@in_memory
+@pytest.mark.parametrize(
+    "value", ["maybe", "1", "True", "yes", "", "true%20", "%00", "true&dry_run=true"]
+)
+@pytest.mark.parametrize("prepare", OPERATIONS, ids=lambda prepare: prepare.__name__)
+async def test_perhaps_is_no_answer(
+    api: Api, prepare: Callable[[Api], Awaitable[Made]], value: str
+) -> None:
+    method, path, body = await prepare(api)
+    async with api.unchanged():
+        refused = await api.staff.send(method, f"{path}?dry_run={value}", body)
+    problem(refused, 422, "validation-error", "query dry_run")
+
+
+@in_memory
+@pytest.mark.parametrize("path", ["/v1/users", "/v1/auth/token"])
+async def test_what_is_neither_catalog_nor_order_is_not_rehearsed(api: Api, path: str) -> None:
+    async with api.unchanged():
+        refused = await api.staff.post(f"{path}?dry_run=true")
+    problem(refused, 422, "validation-error", "query dry_run")
+
+
+async def test_a_rehearsal_does_not_wait_for_what_it_would_change_to_be_free_again(
+    api: Api,
+) -> None:
+    product = await api.product(stock=3)
+    for _ in range(3):
+        rehearsed = await api.customer.post("/v1/orders?dry_run=true", basket((product, 3)))
+        shown: Json = content(rehearsed, 200)
+        assert shown["items"][0]["quantity"] == 3
+    assert content(await api.customer.post("/v1/orders", basket((product, 3))), 201)["total"]
