@@ -53,7 +53,7 @@ class Settings(BaseSettings):
 
     pool_size: int = Field(default=5, ge=1)
     max_overflow: int = Field(default=5, ge=0)
-    pool_timeout: float = Field(default=1.0, gt=0)  # seconds, as all times here
+    pool_timeout: float = Field(default=10.0, gt=0)  # seconds, as all times here
     connect_timeout: float = Field(default=2.0, gt=0)
     statement_timeout: float = Field(default=5.0, gt=0)
     lock_timeout: float = Field(default=2.0, gt=0)

@@ -22,7 +22,7 @@ class Limits:
 
     pool_size: int = 5
     max_overflow: int = 5
-    pool_timeout: float = 1.0
+    pool_timeout: float = 10.0
     connect_timeout: float = 2.0
     statement_timeout: float = 5.0
     lock_timeout: float = 2.0
@@ -114,7 +114,7 @@ def _prepare_sqlite(engine: AsyncEngine, limits: Limits) -> None:
     async def wait_for_turn() -> None:
         # SQLite lets waiting writers poll and some starve; within this process they queue.
         try:
-            async with asyncio.timeout(limits.statement_timeout):
+            async with asyncio.timeout(limits.pool_timeout):
                 await turn.acquire()
         except TimeoutError:
             raise Busy("too many writers wait") from None

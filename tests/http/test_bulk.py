@@ -12,7 +12,6 @@ from tests.http.api import (
     a_product,
     content,
     in_memory,
-    in_sql,
     problem,
     rows,
     usd,
@@ -138,7 +137,6 @@ async def test_rows_of_one_name_get_slugs_of_their_own(api: Api) -> None:
     assert all(slug.startswith("white-mug") for slug in slugs)
 
 
-@in_sql  # in memory a thousand savepoints take too long for a test
 async def test_a_thousand_rows_are_taken_and_one_more_is_not(api: Api) -> None:
     items = [{"sku": f"S-{n}", "name": "x", "price": usd("1")} for n in range(1_001)]
     async with api.unchanged():

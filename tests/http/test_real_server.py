@@ -51,10 +51,6 @@ def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     settings = {
         "TRADEPOST_DATABASE_URL": url,
         "TRADEPOST_SECRET_KEY": SECRET,
-        # Here it is about who gets what, and not about who is turned away for being one too many.
-        "TRADEPOST_POOL_TIMEOUT": "60",
-        "TRADEPOST_LOCK_TIMEOUT": "60",
-        "TRADEPOST_STATEMENT_TIMEOUT": "60",
     }
     run_tradepost("db", "upgrade", environment=settings, folder=folder)
     run_tradepost(

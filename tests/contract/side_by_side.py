@@ -1,0 +1,181 @@
+"""Storages to which the same things are done, so that all that is seen of them can be compared."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any, Final
+from unittest.mock import patch
+from uuid import UUID
+
+from application.catalog.queries import ProductFilter
+from application.ordering.ports import OrderingWork
+from application.ordering.queries import OrderFilter
+from application.shared.errors import RowRefused, StorageFailure
+from application.shared.unit_of_work import Joined
+from domain.ordering.order import OrderId
+from domain.shared.aggregate import Aggregate
+from domain.shared.errors import DomainError, Duplicate
+from infrastructure.memory.copying import state_of
+from tests.contract.backends import Backend
+from tests.contract.steps import Mishap, everything
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came back."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What was raised. `fatal`: there is no unit of work left to go on with."""
+
+    kind: str
+    facts: Any
+    fatal: bool
+
+
+Outcome = Done | Refused
+Deed = Callable[["Shop"], Awaitable[object]]
+
+
+class Shop:
+    """One storage, the unit of work that is open on it, and what its caller has in hand."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend: Final = backend
+        self._work: OrderingWork | None = None
+        self._savepoints: list[AbstractAsyncContextManager[None]] = []
+        self._in_hand: list[dict[UUID, Aggregate]] = [{}]  # since which savepoint
+
+    @property
+    def work(self) -> OrderingWork:
+        if self._work is None:
+            self._work = self.backend.begin()
+        return self._work
+
+    def begin(self) -> OrderingWork:
+        """For a use case, which takes part in the unit of work that is open."""
+        joined: OrderingWork = Joined(self.work)
+        return joined
+
+    @property
+    def in_hand(self) -> dict[UUID, Aggregate]:
+        return {id: thing for things in self._in_hand for id, thing in things.items()}
+
+    def take_in_hand(self, aggregate: Aggregate) -> Aggregate:
+        if aggregate.id not in self.in_hand:
+            self._in_hand[-1][aggregate.id] = aggregate
+        return aggregate
+
+    async def flush(self) -> None:
+        await self.work.flush()
+
+    async def set_savepoint(self) -> None:
+        savepoint = self.work.savepoint()
+        await savepoint.__aenter__()
+        self._savepoints.append(savepoint)
+        self._in_hand.append({})
+
+    async def keep_savepoint(self) -> None:
+        in_hand = self._in_hand.pop()
+        await self._savepoints.pop().__aexit__(None, None, None)
+        self._in_hand[-1] |= in_hand
+
+    async def fail_savepoint(self) -> None:
+        self._in_hand.pop()
+        error = Mishap()
+        passed_on = await self._savepoints.pop().__aexit__(Mishap, error, None)
+        assert not passed_on
+
+    async def commit(self) -> None:
+        await self.work.commit()
+        await self.leave()
+
+    async def leave(self) -> None:
+        work, self._work = self.work, None
+        while self._savepoints:
+            await self._savepoints.pop().__aexit__(Mishap, Mishap(), None)
+        self._in_hand = [{}]
+        await work.__aexit__(None, None, None)
+        assert await self.backend.left_open() == 0
+
+    async def contents(self) -> list[object]:
+        """All that can be seen from outside."""
+        shown = self.backend
+        orders = (await shown.orders.page(everything("placed_at"), OrderFilter())).items
+        return [
+            (await shown.categories.page(everything("name"))).items,
+            (await shown.products.page(everything("stock"), ProductFilter())).items,
+            (await shown.products.page(everything("stock"), ProductFilter(deleted=True))).items,
+            orders,
+            [await shown.orders.find(OrderId(order.id)) for order in orders],
+            # Events have ids of their own, which nobody else knows.
+            [replace(entry, id=UUID(int=0)) for entry in await shown.outbox()],
+        ]
+
+
+class SideBySide:
+    """Does everything to each shop, and fails where what is seen of them differs."""
+
+    def __init__(self, backends: Sequence[Backend], loop: asyncio.Runner) -> None:
+        self._shops: Final = [Shop(backend) for backend in backends]
+        self._loop: Final = loop
+        self._done = 0
+
+    def do(self, deed: Deed) -> Outcome:
+        self._done += 1
+        outcomes = {shop.backend.name: self._outcome(shop, deed) for shop in self._shops}
+        self._compare(outcomes)
+        return next(iter(outcomes.values()))
+
+    def look_at_hands(self) -> None:
+        self._compare({shop.backend.name: seen(shop.in_hand) for shop in self._shops})
+
+    def _outcome(self, shop: Shop, deed: Deed) -> Outcome:
+        # The same ids for everybody: a new one is random but for its time.
+        dice = random.Random(self._done)
+        with patch("domain.shared.ids.os", SimpleNamespace(urandom=dice.randbytes)):
+            try:
+                return Done(seen(self._loop.run(_awaited(deed(shop)))))
+            except (DomainError, StorageFailure) as error:
+                return refused(error)
+
+    def _compare(self, by_name: dict[str, Any]) -> None:
+        (name, expected), *others = by_name.items()
+        for other, found in others:
+            assert found == expected, f"{other} differs from {name}"
+
+
+async def _awaited(deed: Awaitable[object]) -> object:
+    return await deed
+
+
+def refused(error: Exception) -> Refused:
+    """Of two names that are both taken any one may be blamed, so that Duplicate is all we say."""
+    match error:
+        case Duplicate():
+            return Refused("Duplicate", None, fatal=False)
+        case RowRefused():
+            return Refused("RowRefused", (error.index, refused(error.cause)), fatal=False)
+        case DomainError():
+            return Refused(type(error).__name__, (str(error), error.details), fatal=False)
+    return Refused(type(error).__name__, None, fatal=True)
+
+
+def seen(value: object) -> Any:
+    """The value as something that can be compared across storages."""
+    match value:
+        case Aggregate():
+            return state_of(value)
+        case DomainError():
+            return refused(value)
+        case dict():
+            return {key: seen(one) for key, one in value.items()}
+        case list() | tuple():
+            return [seen(one) for one in value]
+    return value

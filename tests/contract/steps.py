@@ -1,0 +1,67 @@
+"""What tests of the contract do again and again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final, TypeVar
+
+import pytest
+
+from application.ordering.ports import OrderingWork
+from application.shared.pages import PageRequest, Sort
+from domain.catalog.category import Category, CategoryId
+from domain.catalog.product import Product, ProductId
+from domain.identity.user import User, UserId
+from domain.ordering.order import Order, OrderId
+
+T = TypeVar("T")
+
+LONG_ENOUGH: Final = 0.1  # seconds in which whoever need not wait is done
+
+
+class Mishap(Exception):
+    """Something went wrong that no storage knows of."""
+
+
+async def user_in(work: OrderingWork, user: User, *, lock: bool = False) -> User:
+    """The object that this unit of work has of the user."""
+    return await work.users.get(UserId(user.id), lock=lock)
+
+
+async def category_in(work: OrderingWork, category: Category, *, lock: bool = False) -> Category:
+    return await work.categories.get(CategoryId(category.id), lock=lock)
+
+
+async def product_in(work: OrderingWork, product: Product, *, lock: bool = False) -> Product:
+    return await work.products.get(ProductId(product.id), lock=lock)
+
+
+async def order_in(work: OrderingWork, order: Order, *, lock: bool = False) -> Order:
+    return await work.orders.get(OrderId(order.id), lock=lock)
+
+
+async def lock_products(work: OrderingWork, *products: Product) -> list[Product]:
+    return [*await work.products.lock_all([ProductId(product.id) for product in products])]
+
+
+def everything(field: str) -> PageRequest:
+    """One page with everything that a test has made, in the order of this field."""
+    return PageRequest(sort=Sort(field), limit=1000)
+
+
+@asynccontextmanager
+async def failing(block: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
+    """The same savepoint or unit of work, but something goes wrong at its end."""
+    try:
+        async with block as entered:
+            yield entered
+            raise Mishap
+    except Mishap:
+        return
+    pytest.fail("the error did not pass through")
+
+
+async def waits(task: asyncio.Task[Any]) -> bool:
+    """Whether the task is held up by somebody, after all the time that it would need."""
+    await asyncio.wait([task], timeout=LONG_ENOUGH)
+    return not task.done()

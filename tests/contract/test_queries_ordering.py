@@ -1,0 +1,135 @@
+from collections.abc import Callable
+from datetime import timedelta
+from operator import attrgetter
+from typing import Any, Final
+from uuid import uuid4
+
+import pytest
+
+from application.ordering.queries import OrderDetails, OrderFilter, OrderSummary
+from application.shared.pages import Page, PageRequest, Sort
+from domain.catalog.product import ProductId
+from domain.identity.user import User, UserId
+from domain.ordering.order import Order, OrderId
+from domain.ordering.status import OrderStatus
+from tests.builders import NOON, a_product, a_user, an_address, an_order, money
+from tests.contract.backends import Backend
+from tests.contract.steps import everything, lock_products, order_in
+from tests.contract.walking import each_page_is_right
+
+SORTS: Final[dict[str, Callable[[OrderSummary], Any]]] = {
+    "placed_at": attrgetter("placed_at"),
+    "total": attrgetter("total.minor"),
+}
+
+
+async def test_an_order_is_found_with_all_that_is_known_of_it(backend: Backend) -> None:
+    ada, mug, pot = a_user(), a_product(name="Mug"), a_product()
+    order = an_order(
+        customer=ada,
+        quantities={pot: 1, mug: 3},
+        shipping_address=an_address(),
+        note="Ring twice",
+    )
+    await backend.keep(ada, mug, pot, order, an_order(mug, customer=ada))
+
+    assert await backend.orders.find(OrderId(order.id)) == OrderDetails.of(order)
+    assert await backend.orders.find(OrderId(uuid4())) is None
+
+
+async def test_an_order_is_seen_as_it_is_now(backend: Backend) -> None:
+    ada, mug = a_user(), a_product()
+    order = an_order(mug, customer=ada)
+    await backend.keep(ada, mug, order)
+    async with backend.begin() as work:
+        moved = await order_in(work, order)
+        moved.confirm(actor_id=order.customer_id, at=NOON)
+        moved.ship(tracking_number="AB 12", actor_id=order.customer_id, at=NOON)
+        await work.commit()
+
+    found = await backend.orders.find(OrderId(order.id))
+    assert found == OrderDetails.of(moved)
+    assert found.tracking_number == "AB 12"
+
+
+async def test_a_list_shows_an_order_without_its_lines(backend: Backend) -> None:
+    ada, mug = a_user(), a_product()
+    order = an_order(mug, customer=ada, shipping_address=an_address(), note="Ring twice")
+    await backend.keep(ada, mug, order)
+
+    page = await backend.orders.page(everything("placed_at"), OrderFilter())
+    assert [type(row) for row in page.items] == [OrderSummary]
+    assert page.items[0] == OrderSummary(
+        id=order.id,
+        number=order.number,
+        status=OrderStatus.PENDING,
+        customer_id=ada.id,
+        total=order.total,
+        shipping_address=order.shipping_address,
+        note="Ring twice",
+        tracking_number=None,
+        placed_at=NOON,
+        updated_at=NOON,
+        version=1,
+    )
+
+
+@pytest.mark.parametrize("descending", [False, True], ids=["up", "down"])
+@pytest.mark.parametrize("field", SORTS)
+async def test_orders_are_listed_in_order(backend: Backend, field: str, descending: bool) -> None:
+    ada = a_user()
+    yen, dinars = a_product(price=money("1000", "JPY")), a_product(price=money("1", "KWD"))
+    orders = [
+        an_order(
+            (yen, dinars)[number % 2],
+            customer=ada,
+            quantity=1 + number % 3,
+            at=NOON - timedelta(microseconds=number % 4),
+        )
+        for number in range(10)
+    ]
+    yen.stock = dinars.stock = 10
+    await backend.keep(ada, yen, dinars, *orders)
+
+    async def pages(request: PageRequest) -> Page[OrderSummary]:
+        return await backend.orders.page(request, OrderFilter())
+
+    rows = (await pages(everything("total"))).items
+    assert len(rows) == len(orders)
+    await each_page_is_right(pages, rows, Sort(field, descending), SORTS[field])
+
+
+async def test_orders_are_filtered(backend: Backend) -> None:
+    ada, bob, mug = a_user(), a_user(), a_product(stock=100)
+
+    def of(customer: User) -> Order:
+        return an_order(mug, customer=customer)
+
+    pending, confirmed, cancelled, others = of(ada), of(ada), of(ada), of(bob)
+    await backend.keep(ada, bob, mug, pending, confirmed, cancelled, others)
+    async with backend.begin() as work:
+        [product] = await lock_products(work, mug)
+        actor = UserId(ada.id)
+        (await order_in(work, confirmed)).confirm(actor_id=actor, at=NOON)
+        (await order_in(work, cancelled)).cancel(
+            {ProductId(product.id): product}, actor_id=actor, at=NOON
+        )
+        await work.commit()
+
+    async def found(wanted: OrderFilter) -> set[str]:
+        request = PageRequest(sort=Sort("placed_at"), limit=10, with_total=True)
+        page = await backend.orders.page(request, wanted)
+        assert page.total == len(page.items)
+        return {row.number for row in page.items}
+
+    adas, bobs = UserId(ada.id), UserId(bob.id)
+    final = (OrderStatus.CANCELLED, OrderStatus.DELIVERED)
+    of_ada = {pending.number, confirmed.number, cancelled.number}
+    assert await found(OrderFilter()) == of_ada | {others.number}
+    assert await found(OrderFilter(customer_id=adas)) == of_ada
+    assert await found(OrderFilter(customer_id=UserId(uuid4()))) == set()
+    assert await found(OrderFilter(statuses=final)) == {cancelled.number}
+    assert await found(OrderFilter(statuses=(OrderStatus.PENDING,), customer_id=bobs)) == {
+        others.number
+    }
+    assert await found(OrderFilter(statuses=tuple(OrderStatus))) == of_ada | {others.number}

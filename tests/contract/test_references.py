@@ -1,0 +1,221 @@
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import pytest
+
+from application.shared.errors import InUse
+from domain.catalog.category import CategoryId
+from domain.catalog.product import ProductId
+from domain.shared.aggregate import Aggregate
+from infrastructure.memory import catalog, ordering
+from infrastructure.sql.mapping import TABLES
+from tests.builders import NOON, a_category, a_product, a_user, an_order
+from tests.contract.backends import Backend, add
+from tests.contract.steps import LONG_ENOUGH, category_in, failing, product_in
+
+
+@dataclass(frozen=True, slots=True)
+class Dangling:
+    """Something that refers to what is nowhere, and what else has to be stored before it."""
+
+    aggregate: Aggregate
+    before: list[Aggregate] = field(default_factory=list)
+
+
+def child_of_nobody() -> Dangling:
+    return Dangling(a_category(below=a_category()))
+
+
+def product_of_no_category() -> Dangling:
+    return Dangling(a_product(category=a_category()))
+
+
+def order_of_nobody() -> Dangling:
+    mug = a_product()
+    return Dangling(an_order(mug, customer=a_user()), [mug])
+
+
+def order_of_nothing() -> Dangling:
+    ada, mug = a_user(), a_product()
+    return Dangling(an_order(mug, a_product(), customer=ada), [ada, mug])
+
+
+REFERENCES: Final[dict[str, Callable[[], Dangling]]] = {
+    "categories.parent_id": child_of_nobody,
+    "products.category_id": product_of_no_category,
+    "orders.customer_id": order_of_nobody,
+    "order_lines.product_id": order_of_nothing,
+}
+each_reference = pytest.mark.parametrize("dangling", REFERENCES.values(), ids=REFERENCES.keys())
+
+
+def test_every_reference_that_a_storage_knows_is_in_the_table() -> None:
+    in_sql = {
+        f"{table.name}.{column.name}"
+        for table in TABLES
+        for column in table.columns
+        if column.foreign_keys
+    }
+    # Lines are part of their order; in memory they have no place of their own.
+    assert in_sql - {"order_lines.order_id"} == {*REFERENCES}
+    assert len([*catalog.REFERENCES, *ordering.REFERENCES]) == len(REFERENCES)
+
+
+@each_reference
+async def test_nothing_refers_to_what_is_not_there(
+    backend: Backend, dangling: Callable[[], Dangling]
+) -> None:
+    case = dangling()
+    await backend.keep(*case.before)
+
+    async with backend.begin() as work:
+        add(work, case.aggregate)
+        with pytest.raises(InUse):
+            await work.flush()
+
+
+@each_reference
+async def test_a_dangling_reference_fails_the_savepoint_and_the_unit_of_work_goes_on(
+    backend: Backend, dangling: Callable[[], Dangling]
+) -> None:
+    case = dangling()
+    await backend.keep(*case.before)
+
+    async with backend.begin() as work:
+        with pytest.raises(InUse):
+            async with work.savepoint():
+                add(work, case.aggregate)
+        work.products.add(pot := a_product())
+        await work.commit()
+    assert await backend.stock(pot) == [10]
+
+
+async def test_what_refers_and_what_it_refers_to_can_be_made_together(backend: Backend) -> None:
+    cups = a_category()
+    mugs, ada = a_category(below=cups), a_user()
+    mug = a_product(category=mugs)
+    order = an_order(mug, customer=ada)
+
+    async with backend.begin() as work:
+        for aggregate in (ada, cups, mugs, mug, order):
+            add(work, aggregate)
+        await work.commit()
+    assert await backend.stock(mug) == [9]
+
+
+async def test_what_the_failed_savepoint_made_cannot_be_referred_to(backend: Backend) -> None:
+    mugs = a_category()
+    async with backend.begin() as work:
+        async with failing(work.savepoint()):
+            work.categories.add(mugs)
+            await work.flush()
+        work.products.add(a_product(category=mugs))
+        with pytest.raises(InUse):
+            await work.commit()
+
+
+async def test_a_category_with_children_cannot_be_removed(backend: Backend) -> None:
+    cups = a_category()
+    mugs = a_category(below=cups)
+    await backend.keep(cups, mugs)
+
+    async with backend.begin() as work:
+        await work.categories.remove(await category_in(work, cups))
+        with pytest.raises(InUse):
+            await work.flush()
+
+    assert await backend.categories.find(CategoryId(cups.id))
+
+
+async def test_a_category_with_products_cannot_be_removed_be_they_deleted(
+    backend: Backend,
+) -> None:
+    mugs = a_category()
+    mug = a_product(category=mugs)
+    await backend.keep(mugs, mug)
+
+    async with backend.begin() as work:
+        (await product_in(work, mug)).delete(at=NOON)
+        await work.flush()
+        await work.categories.remove(await category_in(work, mugs))
+        with pytest.raises(InUse):
+            await work.flush()
+
+
+async def test_a_category_can_be_removed_once_everything_has_left_it(backend: Backend) -> None:
+    cups = a_category()
+    mugs = a_category(below=cups)
+    mug = a_product(category=cups)
+    await backend.keep(cups, mugs, mug)
+
+    async with backend.begin() as work:
+        (await category_in(work, mugs)).move([], height=1, at=NOON)
+        await work.products.leave(CategoryId(cups.id), at=NOON)
+        await work.categories.remove(await category_in(work, cups))
+        await work.commit()
+
+    found = await backend.products.find(ProductId(mug.id))
+    assert found is not None
+    assert (found.category_id, found.category) == (None, None)
+    assert await backend.categories.find(CategoryId(cups.id)) is None
+
+
+async def test_a_category_and_what_refers_to_it_can_part_in_one_go(backend: Backend) -> None:
+    mugs = a_category()
+    mug = a_product(category=mugs)
+    await backend.keep(mugs, mug)
+
+    async with backend.begin() as work:
+        product, category = await product_in(work, mug), await category_in(work, mugs)
+        product.revise({"category_id": None}, at=NOON)
+        await work.categories.remove(category)
+        await work.commit()
+
+    assert await backend.categories.find(CategoryId(mugs.id)) is None
+
+
+async def test_what_was_just_put_into_a_category_keeps_it_from_being_removed(
+    backend: Backend,
+) -> None:
+    mugs = a_category()
+    await backend.keep(mugs)
+
+    async with backend.begin() as work:
+        category = await category_in(work, mugs)
+        work.products.add(a_product(category=mugs))
+        await work.flush()
+        with pytest.raises(InUse):
+            async with work.savepoint():
+                await work.categories.remove(category)
+        await work.commit()
+
+    assert await backend.categories.find(CategoryId(mugs.id))
+
+
+async def test_of_a_category_that_goes_and_a_product_that_comes_one_is_refused(
+    backend: Backend,
+) -> None:
+    mugs = a_category()
+    mug = a_product(category=mugs)
+    await backend.keep(mugs)
+    under_way = asyncio.Event()
+
+    async def go() -> None:
+        async with backend.begin() as work:
+            await work.categories.remove(await category_in(work, mugs))
+            await work.flush()
+            under_way.set()
+            await asyncio.sleep(LONG_ENOUGH)
+            await work.commit()
+
+    async def come() -> None:
+        await under_way.wait()
+        await backend.keep(mug)
+
+    ends = await asyncio.gather(go(), come(), return_exceptions=True)
+
+    assert sorted(type(end).__name__ for end in ends) == ["InUse", "NoneType"]
+    found = await backend.products.find(ProductId(mug.id))
+    assert (found is None) is (await backend.categories.find(CategoryId(mugs.id)) is None)

@@ -1,0 +1,411 @@
+"""Whatever is done, in whatever order: nobody can tell the three storages from each other."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from application.catalog.curation import CategoryPatch, Curation
+from application.catalog.queries import ProductFilter
+from application.catalog.stocking import Draft, ProductPatch, Stocking
+from application.identity.registration import Registration
+from application.ordering.checkout import BasketLine, Checkout
+from application.ordering.fulfilment import Fulfilment
+from application.shared.idempotency import Answer, RequestKey
+from application.shared.pages import Page, PageRequest, Sort
+from domain.catalog.category import CategoryId
+from domain.catalog.product import ProductId, Sku, sku
+from domain.identity.user import Role, UserId
+from domain.ordering.order import OrderId, OrderNumber
+from domain.ordering.status import OrderStatus
+from domain.shared.aggregate import Aggregate
+from domain.shared.text import Slug, slug
+from infrastructure.memory.unit_of_work import open_shop
+from tests.builders import (
+    NOON,
+    PASSWORD,
+    PlainHasher,
+    a_category,
+    a_product,
+    a_user,
+    an_actor,
+    gbp,
+    usd,
+)
+from tests.contract.backends import MemoryBackend, PostgresqlBackend, SqliteBackend
+from tests.contract.side_by_side import Deed, Done, Outcome, Refused, Shop, SideBySide
+from tests.contract.walking import walk
+
+DEEPEST_SAVEPOINT: Final = 3
+SOMEBODY: Final = UUID(int=1)
+STAFF: Final = an_actor(Role.STAFF, UserId(SOMEBODY))
+
+# Few of each, so that they collide.
+names: Final = st.sampled_from(["Cups", "Mugs", "mugs", "Äpfel", "_x", "☕ & <Tea>"])
+slugs: Final = st.none() | st.sampled_from([slug("cups"), slug("mugs"), slug("tea")])
+skus: Final = st.sampled_from([sku("A"), sku("B"), sku("C-1"), sku("D")])
+prices: Final = st.sampled_from([gbp("0"), gbp("2.50"), gbp("9999999999.99"), usd("1")])
+logins: Final = st.sampled_from(["ada", "Ada", "ADA", "bob", "eve"])
+sorts: Final = st.builds(
+    Sort, st.sampled_from(["name", "price", "created_at", "updated_at", "stock"]), st.booleans()
+)
+keys: Final = st.builds(
+    RequestKey, st.just(SOMEBODY), st.just("POST"), st.just("/"), st.sampled_from(["1", "2"])
+)
+
+
+class OneShopThreeTimes(RuleBasedStateMachine):
+    """Use cases, savepoints around them, objects in hand, and a unit of work around it all."""
+
+    customers: Bundle[UserId] = Bundle("customers")
+    categories: Bundle[CategoryId] = Bundle("categories")
+    products: Bundle[ProductId] = Bundle("products")
+    orders: Bundle[OrderId] = Bundle("orders")
+
+    def __init__(self, shops: SideBySide) -> None:
+        super().__init__()
+        self.shops = shops
+        self.now = NOON
+        self.depth = 0
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def teardown(self) -> None:
+        self.leave()
+
+    @invariant()
+    def everybody_has_the_same_in_hand(self) -> None:
+        self.shops.look_at_hands()
+
+    # The unit of work and its savepoints
+
+    def act(self, deed: Deed) -> Outcome:
+        """Do it to each shop, once all that was done before is sent: whose error would it be?"""
+        if not self.sent():
+            return Refused("before", None, fatal=False)
+        self.now += timedelta(milliseconds=500)
+        outcome = self.shops.do(deed)
+        if isinstance(outcome, Refused) and outcome.fatal:
+            self.leave()
+        return outcome
+
+    def made(self, deed: Deed) -> MultipleResults[Any] | Any:
+        """The id of what was made, if it was."""
+        outcome = self.act(deed)
+        return outcome.value if isinstance(outcome, Done) else multiple()
+
+    def sent(self) -> bool:
+        return self.went_well(self.shops.do(Shop.flush))
+
+    def went_well(self, outcome: Outcome) -> bool:
+        """If not, the innermost block is undone, as every block is that an error passes through."""
+        if isinstance(outcome, Done):
+            return True
+        if self.depth and not outcome.fatal:
+            self.fail_savepoint()
+        else:
+            self.leave()
+        return False
+
+    @precondition(lambda self: self.depth < DEEPEST_SAVEPOINT)
+    @rule()
+    def set_savepoint(self) -> None:
+        if self.went_well(self.shops.do(Shop.set_savepoint)):
+            self.depth += 1
+
+    @precondition(lambda self: self.depth)
+    @rule()
+    def keep_savepoint(self) -> None:
+        self.depth -= 1
+        outcome = self.shops.do(Shop.keep_savepoint)
+        if isinstance(outcome, Refused) and outcome.fatal:
+            self.leave()
+
+    @precondition(lambda self: self.depth)
+    @rule()
+    def fail_savepoint(self) -> None:
+        self.depth -= 1
+        self.shops.do(Shop.fail_savepoint)
+
+    @rule(keep=st.sampled_from([True, True, True, False]))
+    def end(self, keep: bool) -> None:
+        while self.depth and keep:
+            self.keep_savepoint()
+        if keep and isinstance(self.shops.do(Shop.commit), Done):
+            self.shops.do(Shop.contents)
+        else:
+            self.leave()
+
+    def leave(self) -> None:
+        self.depth = 0
+        self.shops.do(Shop.leave)
+        self.shops.do(Shop.contents)
+
+    # What is there from the beginning
+
+    @initialize(target=customers)
+    def there_is_a_customer(self) -> UserId:
+        return UserId(self.kept(partial(a_user, username="first")))
+
+    @initialize(target=categories)
+    def there_are_categories(self) -> MultipleResults[CategoryId]:
+        tea = partial(a_category, name="Tea", slug_text="tea")
+        pots = partial(a_category, name="Pots", slug_text="pots")
+        return multiple(CategoryId(self.kept(tea)), CategoryId(self.kept(pots)))
+
+    @initialize(target=products)
+    def there_are_products(self) -> MultipleResults[ProductId]:
+        mug = partial(a_product, name="Mug", sku_text="A", slug_text="mug", stock=6)
+        pot = partial(a_product, name="Pot", sku_text="B", slug_text="pot", stock=6)
+        return multiple(ProductId(self.kept(mug)), ProductId(self.kept(pot)))
+
+    def kept(self, make: Callable[[], Aggregate]) -> UUID:
+        async def keep(shop: Shop) -> UUID:
+            await shop.backend.keep(aggregate := make())
+            return aggregate.id
+
+        outcome = self.shops.do(keep)
+        assert isinstance(outcome, Done)
+        id: UUID = outcome.value
+        return id
+
+    # Users
+
+    @rule(target=customers, login=logins)
+    def register(self, login: str) -> Any:
+        async def register(shop: Shop) -> UUID:
+            registration = Registration(shop.begin, PlainHasher(), self.clock)
+            user = await registration.register(
+                username=login, email=f"{login}@example.com", password=PASSWORD
+            )
+            return user.id
+
+        return self.made(register)
+
+    @rule(login=logins)
+    def look_somebody_up(self, login: str) -> None:
+        self.act(lambda shop: shop.work.users.by_login(login))
+
+    # Categories
+
+    @rule(target=categories, name=names, slug=slugs, parent_id=st.none() | categories)
+    def create_category(self, name: str, slug: Slug | None, parent_id: CategoryId | None) -> Any:
+        async def create(shop: Shop) -> UUID:
+            curation = Curation(shop.begin, self.clock)
+            category = await curation.create(STAFF, name=name, slug=slug, parent_id=parent_id)
+            return category.id
+
+        return self.made(create)
+
+    @rule(
+        id=categories,
+        name=st.none() | names,
+        slug=slugs,
+        parent_id=st.none() | st.just(()) | categories,
+    )
+    def revise_category(
+        self, id: CategoryId, name: str | None, slug: Slug | None, parent_id: Any
+    ) -> None:
+        patch: CategoryPatch = {}
+        if name:
+            patch["name"] = name
+        if slug:
+            patch["slug"] = slug
+        if parent_id != ():
+            patch["parent_id"] = parent_id
+        self.act(lambda shop: Curation(shop.begin, self.clock).revise(STAFF, id, patch))
+
+    @rule(id=categories)
+    def delete_category(self, id: CategoryId) -> None:
+        self.act(lambda shop: Curation(shop.begin, self.clock).delete(STAFF, id))
+
+    @rule(id=categories)
+    def climb_about(self, id: CategoryId) -> None:
+        async def climb(shop: Shop) -> list[Any]:
+            tree = shop.work.categories
+            return [await tree.height(id), await tree.children(id), await tree.path(id)]
+
+        self.act(climb)
+
+    # Products
+
+    @rule(
+        target=products,
+        sku=skus,
+        slug=slugs,
+        name=names,
+        price=prices,
+        stock=st.integers(0, 5),
+        category_id=st.none() | categories,
+        is_active=st.sampled_from([True, True, True, False]),
+    )
+    def create_product(self, **facts: Any) -> Any:
+        async def create(shop: Shop) -> UUID:
+            return (await Stocking(shop.begin, self.clock).create(STAFF, Draft(**facts))).id
+
+        return self.made(create)
+
+    @rule(
+        drafts=st.lists(
+            st.builds(Draft, sku=skus, name=names, price=prices, slug=slugs, stock=st.just(3)),
+            max_size=4,
+        ),
+        skip=st.booleans(),
+    )
+    def import_products(self, drafts: list[Draft], skip: bool) -> None:
+        self.act(lambda shop: Stocking(shop.begin, self.clock).create_all(STAFF, drafts, skip=skip))
+
+    @rule(
+        id=products,
+        changes=st.fixed_dictionaries(
+            {}, optional={"sku": skus, "name": names, "price": prices, "is_active": st.booleans()}
+        ),
+        category_id=st.none() | categories,
+    )
+    def revise_product(
+        self, id: ProductId, changes: ProductPatch, category_id: CategoryId | None
+    ) -> None:
+        patch: ProductPatch = {**changes, "category_id": category_id}
+        self.act(lambda shop: Stocking(shop.begin, self.clock).revise(STAFF, id, patch))
+
+    @rule(id=products)
+    def delete_product(self, id: ProductId) -> None:
+        self.act(lambda shop: Stocking(shop.begin, self.clock).delete(STAFF, id))
+
+    @rule(ids=st.lists(products, max_size=3), skus=st.lists(skus, max_size=2))
+    def lock_products(self, ids: list[ProductId], skus: list[Sku]) -> None:
+        self.act(lambda shop: shop.work.products.lock_all(ids, skus))
+
+    # Orders
+
+    @rule(
+        target=orders,
+        customer_id=customers,
+        basket=st.lists(st.tuples(products | skus, st.integers(1, 3)), min_size=1, max_size=3),
+        number=st.integers(0, 99),
+    )
+    def place_order(
+        self, customer_id: UserId, basket: list[tuple[ProductId | Sku, int]], number: int
+    ) -> Any:
+        async def place(shop: Shop) -> UUID:
+            checkout = Checkout(shop.begin, self.clock, lambda _: OrderNumber(f"ORD-{number}"))
+            lines = [BasketLine(product, quantity) for product, quantity in basket]
+            return (await checkout.place(STAFF, lines, customer_id=customer_id)).id
+
+        return self.made(place)
+
+    @rule(id=orders, to=st.sampled_from(OrderStatus))
+    def move_order(self, id: OrderId, to: OrderStatus) -> None:
+        self.act(lambda shop: Fulfilment(shop.begin, self.clock).move(STAFF, id, to))
+
+    # Objects in hand, which are changed without a word to the storage
+
+    @rule(id=orders)
+    def take_an_order_in_hand(self, id: OrderId) -> None:
+        async def take(shop: Shop) -> object:
+            return shop.take_in_hand(await shop.work.orders.get(id))
+
+        self.act(take)
+
+    @rule(id=products, change=st.integers(-2, 2), new_sku=st.none() | skus)
+    def change_a_product_in_hand(self, id: ProductId, change: int, new_sku: Sku | None) -> None:
+        async def change_it(shop: Shop) -> None:
+            product = await shop.work.products.get(id)
+            shop.take_in_hand(product)
+            if change < 0:
+                product.take(-change, at=self.now)
+            else:
+                product.put_back(change, at=self.now)
+            if new_sku:
+                product.revise({"sku": new_sku}, at=self.now)
+
+        self.act(change_it)
+
+    # Keys
+
+    @rule(key=keys, body=st.binary(max_size=3), hours=st.integers(0, 1))
+    def answer_once(self, key: RequestKey, body: bytes, hours: int) -> None:
+        async def answer(shop: Shop) -> object:
+            known = await shop.work.keys.claim(key, at=self.now)
+            if known is None:
+                new = Answer(request_hash=b"", status=200, headers=(("a", "b"),), body=body)
+                await shop.work.keys.keep(key, new, until=self.now + timedelta(hours=hours))
+            return known
+
+        self.act(answer)
+
+    # Lists
+
+    @rule(sort=sorts, limit=st.integers(1, 3), deleted=st.booleans(), skus=st.lists(skus))
+    def walk_through_products(
+        self, sort: Sort, limit: int, deleted: bool, skus: Sequence[Sku]
+    ) -> None:
+        wanted = ProductFilter(skus=tuple(skus), deleted=deleted)
+
+        async def look(shop: Shop) -> object:
+            async def pages(request: PageRequest) -> Page[Any]:
+                return await shop.backend.products.page(request, wanted)
+
+            return await walk(pages, sort, limit=limit)
+
+        self.shops.do(look)
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.Runner]:
+    """A loop of its own: the machine is no coroutine, and connections belong to one loop."""
+    with asyncio.Runner() as loop:
+        yield loop
+
+
+def test_nobody_can_tell_the_storages_from_each_other(
+    loop: asyncio.Runner, sqlite_url: str, postgresql_url: str
+) -> None:
+    async def open_both(stack: AsyncExitStack) -> tuple[SqliteBackend, PostgresqlBackend]:
+        return (
+            await stack.enter_async_context(SqliteBackend.open(sqlite_url)),
+            await stack.enter_async_context(PostgresqlBackend.open(postgresql_url)),
+        )
+
+    stack = AsyncExitStack()
+    sqlite, postgresql = loop.run(open_both(stack))
+
+    def machine() -> OneShopThreeTimes:
+        for backend in (sqlite, postgresql):
+            loop.run(backend.clear())
+        return OneShopThreeTimes(SideBySide([MemoryBackend(open_shop()), sqlite, postgresql], loop))
+
+    try:
+        run_state_machine_as_test(
+            machine,  # type: ignore[arg-type]  # anything that makes a machine will do
+            settings=settings(
+                max_examples=40,
+                stateful_step_count=40,
+                deadline=None,
+                derandomize=True,
+                database=None,
+                phases=[Phase.generate, Phase.shrink],
+                suppress_health_check=[*HealthCheck],
+            ),
+        )
+    finally:
+        loop.run(stack.aclose())
