@@ -1,5 +1,6 @@
 """The programs that tests start: the service itself, and a PostgreSQL out of a wheel."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -8,12 +9,15 @@ import sysconfig
 import time
 import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 import httpx
+from sqlalchemy import URL
 
 with warnings.catch_warnings():
     # Without XDG_RUNTIME_DIR the wheel takes the temporary folder, and warns of it on import.
@@ -56,6 +60,35 @@ class PostgresCluster:
             environment=os.environ,
             folder=self.socket_folder,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class GivenServer:
+    """A PostgreSQL of one's own, in which databases with names of ours are made and left behind."""
+
+    server: URL
+
+    def url(self, database: str) -> str:
+        return self.server.set(database=_named(database)).render_as_string(hide_password=False)
+
+    def create(self, database: str) -> None:
+        """Create an empty database in the place of one that an earlier run has left."""
+        # In a thread, because the caller may have an event loop of its own.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, self._create(_named(database))).result()
+
+    async def _create(self, database: str) -> None:
+        dsn = self.server.set(drivername="postgresql").render_as_string(hide_password=False)
+        connection = await asyncpg.connect(dsn)
+        try:
+            await connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+            await connection.execute(f'CREATE DATABASE "{database}"')
+        finally:
+            await connection.close()
+
+
+def _named(database: str) -> str:
+    return f"tradepost_test_{database}"
 
 
 @contextmanager

@@ -20,8 +20,10 @@ def test_a_command_that_fails_shows_why(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("durable", [True, False])
-def test_a_cluster_makes_databases_and_leaves_nothing_behind(tmp_path: Path, durable: bool) -> None:
-    folder = tmp_path / "cluster"
+def test_a_cluster_makes_databases_and_leaves_nothing_behind(
+    own_folder: Path, durable: bool
+) -> None:
+    folder = own_folder / "cluster"
     with postgres_cluster(folder, durable=durable) as cluster:
         cluster.create("shop")
         assert cluster.url("shop").startswith("postgresql+asyncpg://postgres@/shop?host=/")

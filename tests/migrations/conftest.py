@@ -18,11 +18,11 @@ def empty_sqlite(tmp_path: Path) -> Callable[[], SqliteFile]:
 
 
 @pytest.fixture
-def empty_postgresql(postgres: PostgresCluster) -> Callable[[], PostgresDatabase]:
+def empty_postgresql(cluster: PostgresCluster) -> Callable[[], PostgresDatabase]:
     def create() -> PostgresDatabase:
         name = f"migrations{next(_NUMBERS)}"
-        postgres.create(name)
-        return PostgresDatabase(postgres, name)
+        cluster.create(name)
+        return PostgresDatabase(cluster, name)
 
     return create
 
