@@ -1,7 +1,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := run
-.PHONY: run test unit check format lock replay
+.PHONY: run test unit check format lock replay bench-sign-in
 
 $(VENV)/.run: requirements.lock pyproject.toml
 	python3 -m venv $(VENV)
@@ -42,3 +42,6 @@ lock: $(VENV)/.dev ## the newest versions that pyproject.toml allows
 
 replay: $(VENV)/.dev ## a real month of retail through the HTTP API (ARGS="--database postgresql")
 	$(BIN)/python -m tests.replay $(ARGS)
+
+bench-sign-in: $(VENV)/.dev ## what signing in costs others, and what its timing tells (ARGS="--quick")
+	$(BIN)/python -m tests.benchmarks.sign_in $(ARGS)

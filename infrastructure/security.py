@@ -1,6 +1,7 @@
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final, TypeVar
 from uuid import UUID, uuid4
@@ -9,8 +10,10 @@ import jwt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from application.identity.ports import Holder
 from application.shared.clock import Clock
 from application.shared.errors import Overloaded
+from domain.identity.session import SessionId
 from domain.identity.user import UserId
 
 T = TypeVar("T")
@@ -19,6 +22,7 @@ T = TypeVar("T")
 _ARGON2ID: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 _NOBODYS_HASH: Final = _ARGON2ID.hash("nobody's password")
 _WAITING_PER_THREAD: Final = 50
+_SKEW: Final = 5  # seconds by which the clocks of two servers may differ
 
 
 class Argon2Hasher:
@@ -36,8 +40,12 @@ class Argon2Hasher:
         return await self._run(_ARGON2ID.hash, password)
 
     async def verify(self, password: str, hash: str | None) -> bool:
-        fits = await self._run(_verify, hash or _NOBODYS_HASH, password)
-        return fits and hash is not None
+        # Who has no password is compared with nobody's, too, to take as long as everybody.
+        usable = hash if hash and hash.startswith("$argon2") else _NOBODYS_HASH
+        return await self._run(_verify, usable, password) and usable is hash
+
+    def is_outdated(self, hash: str) -> bool:
+        return _ARGON2ID.check_needs_rehash(hash)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -61,43 +69,57 @@ def _verify(hash: str, password: str) -> bool:
 
 
 class JwtAccessTokens:
-    """Access tokens as JWTs of RFC 9068, signed with HMAC-SHA256 and nothing else."""
+    """
+    Access tokens as JWTs of RFC 9068, signed with HMAC-SHA256 and nothing else.
+
+    `secrets`: the first one signs; the others are older, and what they signed still counts.
+    """
 
     _ALGORITHM: Final = "HS256"
     _TYPE: Final = "at+jwt"
     _PARTY: Final = "tradepost"  # issuer and audience: the service itself
+    _NEEDED: Final = ("exp", "iat", "sub", "sid", "aud", "iss", "jti")
 
-    def __init__(self, secret: str, lifetime: timedelta, clock: Clock) -> None:
+    def __init__(self, secrets: Sequence[str], lifetime: timedelta, clock: Clock) -> None:
         self.lifetime = int(lifetime.total_seconds())
-        self._secret = secret
+        self._secrets = secrets
         self._clock = clock
 
-    def issue(self, id: UserId) -> str:
+    def issue(self, holder: Holder) -> str:
         now = int(self._clock().timestamp())
         claims = {
             "iss": self._PARTY,
             "aud": self._PARTY,
-            "sub": str(id),
+            "sub": str(holder.user_id),
+            "sid": str(holder.session_id),
             "iat": now,
             "exp": now + self.lifetime,
             "jti": uuid4().hex,
         }
         return jwt.encode(
-            claims, self._secret, algorithm=self._ALGORITHM, headers={"typ": self._TYPE}
+            claims, self._secrets[0], algorithm=self._ALGORITHM, headers={"typ": self._TYPE}
         )
 
-    def holder(self, token: str) -> UserId | None:
-        try:
-            proof = jwt.decode_complete(
-                token,
-                self._secret,
-                algorithms=[self._ALGORITHM],
-                audience=self._PARTY,
-                issuer=self._PARTY,
-                options={"require": ["exp", "iat", "sub", "aud", "iss", "jti"]},
-            )
-            if proof["header"].get("typ") != self._TYPE:
-                return None
-            return UserId(UUID(proof["payload"]["sub"]))
-        except (jwt.InvalidTokenError, ValueError):
-            return None
+    def holder(self, token: str) -> Holder | None:
+        for secret in self._secrets:
+            with suppress(jwt.InvalidTokenError, ValueError):
+                return self._opened(token, secret)
+        return None
+
+    def _opened(self, token: str, secret: str) -> Holder:
+        proof = jwt.decode_complete(
+            token,
+            secret,
+            algorithms=[self._ALGORITHM],
+            audience=self._PARTY,
+            issuer=self._PARTY,
+            options={"require": [*self._NEEDED], "verify_exp": False, "verify_iat": False},
+        )
+        claims = proof["payload"]
+        if proof["header"].get("typ") != self._TYPE:
+            raise ValueError("not an access token")
+        # By our clock rather than the library's, so that time can be made to pass in a test.
+        now = self._clock().timestamp()
+        if not int(claims["iat"]) - _SKEW <= now < int(claims["exp"]):
+            raise ValueError("not its time")
+        return Holder(UserId(UUID(str(claims["sub"]))), SessionId(UUID(str(claims["sid"]))))

@@ -11,6 +11,7 @@ import typer
 import uvicorn
 from dependency_injector import providers
 
+from application.identity.actor import OPERATOR
 from application.shared.errors import StorageFailure
 from domain.shared.errors import DomainError
 from interfaces import logs
@@ -71,7 +72,7 @@ def serve(
     if settings.memory and workers > 1:
         raise typer.BadParameter("what is in memory is in one process: --workers 1")
     logs.configure(settings)
-    settings.secret  # noqa: B018 (without one there is nothing to sign with, so not later)
+    settings.secrets  # noqa: B018 (without one there is nothing to sign with, so not later)
     shop = _ready_shop(settings)
     _greet(shop, f"http://{host}:{port}")
     options: dict[str, Any] = {
@@ -80,7 +81,8 @@ def serve(
         "log_config": None,
         "access_log": False,
         "server_header": False,
-        "proxy_headers": False,
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": settings.trusted_proxies,
         "timeout_graceful_shutdown": round(settings.shutdown_seconds),
     }
     if workers == 1:
@@ -100,7 +102,7 @@ def _greet(shop: Container, address: str) -> None:
     password = os.environ.get("TRADEPOST_PASSWORD") or f"A1-{secrets.token_urlsafe(12)}"
     asyncio.run(
         shop.administration().create_admin(
-            username="admin", email="admin@example.com", password=password
+            OPERATOR, username="admin", email="admin@example.com", password=password
         )
     )
     typer.echo(f"  administrator   admin, password {password} (for this process only)")

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +8,9 @@ from application.catalog.browsing import Browsing
 from application.catalog.curation import Curation
 from application.catalog.stocking import Stocking
 from application.identity.administration import Administration
+from application.identity.housekeeping import Housekeeping
+from application.identity.profile import Profile
+from application.identity.recognition import Recognition
 from application.identity.registration import Registration
 from application.identity.signing_in import SigningIn
 from application.ordering.checkout import Checkout
@@ -16,14 +19,14 @@ from application.ordering.history import History
 from application.shared.clock import utc_now
 from application.shared.unit_of_work import Joined, Runner, UnitOfWork
 from infrastructure.memory.catalog import MemoryCategoryQueries, MemoryProductQueries
-from infrastructure.memory.identity import MemoryUserQueries
+from infrastructure.memory.identity import MemorySessionQueries, MemoryUserQueries
 from infrastructure.memory.ordering import MemoryOrderQueries
 from infrastructure.memory.seed import open_seeded_shop
 from infrastructure.memory.unit_of_work import MemoryUnitOfWork
 from infrastructure.security import Argon2Hasher, JwtAccessTokens
 from infrastructure.sql.catalog.queries import SqlCategoryQueries, SqlProductQueries
 from infrastructure.sql.database import Limits, connect
-from infrastructure.sql.identity.queries import SqlUserQueries
+from infrastructure.sql.identity.queries import SqlSessionQueries, SqlUserQueries
 from infrastructure.sql.migrating import Migrations
 from infrastructure.sql.ordering.queries import SqlOrderQueries
 from infrastructure.sql.readiness import SchemaReadiness
@@ -58,10 +61,23 @@ class Container(containers.DeclarativeContainer):
     engine = providers.Singleton(connect, settings.provided.database_url, limits)
     migrations = providers.Singleton(Migrations, settings.provided.database_url)
 
+    sessions: providers.Selector[Any] = providers.Selector(
+        backend,
+        memory=providers.Factory(MemorySessionQueries, memory),
+        sql=providers.Factory(SqlSessionQueries, engine),
+    )
+    tokens = providers.Singleton(
+        JwtAccessTokens,
+        settings.provided.secrets,
+        providers.Factory(timedelta, minutes=settings.provided.access_token_minutes),
+        clock,
+    )
+    recognition = providers.Singleton(Recognition, tokens, sessions.provider, clock)
+
     work: providers.Selector[Any] = providers.Selector(
         backend,
-        memory=providers.Factory(MemoryUnitOfWork, memory),
-        sql=providers.Factory(SqlUnitOfWork, engine),
+        memory=providers.Factory(MemoryUnitOfWork, memory, recognition.provided.heard),
+        sql=providers.Factory(SqlUnitOfWork, engine, recognition.provided.heard),
     )
     users: providers.Selector[Any] = providers.Selector(
         backend,
@@ -92,20 +108,35 @@ class Container(containers.DeclarativeContainer):
     runner = providers.Singleton(Runner)
     idempotency_lifetime = providers.Factory(timedelta, hours=settings.provided.idempotency_hours)
     hasher = providers.Singleton(Argon2Hasher, settings.provided.password_hashers)
-    tokens = providers.Singleton(
-        JwtAccessTokens,
-        settings.provided.secret,
-        providers.Factory(timedelta, minutes=settings.provided.access_token_minutes),
-        clock,
-    )
 
     registration = providers.Factory(Registration, begin=work.provider, hasher=hasher, clock=clock)
     signing_in = providers.Factory(
-        SigningIn, begin=work.provider, users=users, hasher=hasher, tokens=tokens, clock=clock
+        SigningIn,
+        begin=work.provider,
+        users=users,
+        hasher=hasher,
+        tokens=tokens,
+        session_lifetime=providers.Factory(timedelta, days=settings.provided.session_days),
+        clock=clock,
+    )
+    profile = providers.Factory(
+        Profile,
+        begin=work.provider,
+        users=users,
+        sessions=sessions,
+        signing_in=signing_in,
+        hasher=hasher,
+        clock=clock,
     )
     administration = providers.Factory(
-        Administration, begin=work.provider, registration=registration
+        Administration,
+        begin=work.provider,
+        users=users,
+        registration=registration,
+        hasher=hasher,
+        clock=clock,
     )
+    housekeeping = providers.Factory(Housekeeping, begin=work.provider, clock=clock)
     browsing = providers.Factory(Browsing, categories=categories, products=products)
     curation = providers.Factory(Curation, begin=work.provider, clock=clock)
     stocking = providers.Factory(Stocking, begin=work.provider, clock=clock)
@@ -114,9 +145,11 @@ class Container(containers.DeclarativeContainer):
     history = providers.Factory(History, orders=orders)
 
 
-def joining(outer: UnitOfWork) -> Callable[[], Any]:
-    """A `begin` for use cases that shall take part in this unit of work."""
-    return lambda: Joined(outer)
+def joining(
+    outer: UnitOfWork, first: Callable[[], Awaitable[None]] | None = None
+) -> Callable[[], Any]:
+    """A `begin` for use cases that shall take part in this unit of work, after `first`."""
+    return lambda: Joined(outer, first)
 
 
 async def close(container: Container) -> None:

@@ -41,11 +41,14 @@ class Settings(BaseSettings):
     database_url: str = "sqlite+aiosqlite:///tradepost.db"
     memory: bool = False  # keep everything in this process, for a demonstration
     secret_key: SecretStr | None = None
+    previous_secret_key: SecretStr | None = None  # what it signed still counts, until it is gone
     currency: str = "USD"
     log_format: LogFormat = LogFormat.CONSOLE
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     access_token_minutes: int = Field(default=15, ge=1, le=24 * 60)
+    session_days: int = Field(default=30, ge=1, le=365)  # without use
+    trusted_proxies: str = ""  # addresses, or *, whose X-Forwarded-For is believed
     idempotency_hours: int = Field(default=24, ge=1)
     password_hashers: int = Field(default=2, ge=1, le=64)  # at once; as many as there are cores
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
@@ -88,7 +91,7 @@ class Settings(BaseSettings):
         except DomainError as error:
             raise ValueError(str(error)) from None
 
-    @field_validator("secret_key")
+    @field_validator("secret_key", "previous_secret_key")
     @classmethod
     def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
         if key is not None and len(key.get_secret_value().encode()) < SHORTEST_SECRET:
@@ -102,14 +105,19 @@ class Settings(BaseSettings):
         return Path(path.partition("?")[0]) if driver == _DRIVERS["sqlite"] else None
 
     @property
-    def secret(self) -> str:
-        """The key that signs, or MissingSecret. An embedded database keeps one beside its file."""
+    def secrets(self) -> list[str]:
+        """The key that signs and, while keys are rotated, the one before it; or MissingSecret."""
+        previous = self.previous_secret_key
+        return [self._secret(), *([previous.get_secret_value()] if previous else [])]
+
+    def _secret(self) -> str:
         if self.secret_key is not None:
             return self.secret_key.get_secret_value()
         if self.memory:
             return _SECRET_OF_THIS_PROCESS
         if self.sqlite_file is None:
             raise MissingSecret
+        # An embedded database keeps its key beside its file.
         return _kept_secret(self.sqlite_file.with_suffix(".secret"))
 
 

@@ -1,16 +1,18 @@
 """A valid one of everything: each test names what it is about and leaves the rest to these."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from application.catalog.stocking import Draft
 from application.identity.actor import Actor
+from application.identity.ports import Holder
 from domain.catalog.category import Category, CategoryId
 from domain.catalog.product import Product, ProductId, sku
+from domain.identity.session import RefreshToken, Session, SessionId
 from domain.identity.user import Role, User, UserId
 from domain.ordering.address import Address
 from domain.ordering.order import Order, OrderNumber, new_number
@@ -36,6 +38,19 @@ class Ticking:
         return now
 
 
+@dataclass(slots=True)
+class Hands:
+    """A clock that stands still until somebody moves its hands."""
+
+    now: datetime = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, *, days: int = 0, minutes: int = 0, seconds: float = 0) -> None:
+        self.now += timedelta(days=days, minutes=minutes, seconds=seconds)
+
+
 def at_noon() -> datetime:
     """A clock that stands still."""
     return NOON
@@ -43,16 +58,44 @@ def at_noon() -> datetime:
 
 @dataclass(slots=True)
 class PlainHasher:
-    """Hashes in no time, and remembers which hashes it was asked to verify."""
+    """
+    Hashes in no time, and remembers which hashes it was asked to verify.
+
+    `parameters` begin each hash; those that begin otherwise are outdated. `meanwhile` is what
+    happens elsewhere while a password is verified.
+    """
 
     asked: list[str | None] = field(default_factory=list)
+    parameters: str = "plain"
+    meanwhile: Callable[[], Awaitable[object]] | None = None
 
     async def hash(self, password: str) -> str:
-        return f"plain:{password}"
+        return f"{self.parameters}:{password}"
 
     async def verify(self, password: str, hash: str | None) -> bool:
         self.asked.append(hash)
-        return hash == f"plain:{password}"
+        if self.meanwhile:
+            await self.meanwhile()
+        return hash is not None and hash.partition(":")[1:] == (":", password)
+
+    def is_outdated(self, hash: str) -> bool:
+        return not hash.startswith(f"{self.parameters}:")
+
+
+@dataclass(slots=True)
+class PlainTokens:
+    """Access tokens that anybody can read, and forge."""
+
+    lifetime: int = 900
+
+    def issue(self, holder: Holder) -> str:
+        return f"access of {holder.user_id} in {holder.session_id}"
+
+    def holder(self, token: str) -> Holder | None:
+        match token.split(" "):
+            case ["access", "of", user_id, "in", session_id]:
+                return Holder(UserId(UUID(user_id)), SessionId(UUID(session_id)))
+        return None
 
 
 def money(amount: str, currency: str = "GBP") -> Money:
@@ -98,6 +141,17 @@ def a_user(
     )
     user.is_active = is_active
     return user
+
+
+def a_session(
+    user: User,
+    *,
+    client: str | None = "test",
+    lifetime: timedelta = timedelta(days=30),
+    at: datetime = NOON,
+) -> tuple[Session, RefreshToken]:
+    """A sign-in of the user, and the refresh token that came of it."""
+    return Session.open(UserId(user.id), client=client, lifetime=lifetime, at=at)
 
 
 def a_category(

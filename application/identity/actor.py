@@ -1,6 +1,8 @@
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
+from uuid import UUID
 
+from domain.identity.session import SessionId
 from domain.identity.user import PERMISSIONS, Permission, Role, UserId
 from domain.shared.errors import Forbidden
 
@@ -13,10 +15,11 @@ class Unauthenticated(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks, and what they may."""
+    """Who asks, in which session, and what they may."""
 
     id: UserId
     role: Role
+    session_id: SessionId | None = None
 
     def may(self, permission: Permission) -> bool:
         return permission in PERMISSIONS[self.role]
@@ -24,6 +27,15 @@ class Actor:
     def require(self, permission: Permission) -> None:
         if not self.may(permission):
             raise Forbidden(f"you may not {permission}")
+
+    def require_rank_of(self, role: Role) -> None:
+        """Nobody decides about those above them."""
+        if role.rank > self.role.rank:
+            raise Forbidden(f"this takes at least a {role}")
+
+
+# Whoever sits at the machine, and could change the database itself just as well.
+OPERATOR: Final = Actor(UserId(UUID(int=0)), Role.ADMIN)
 
 
 def known(actor: Actor | None) -> Actor:

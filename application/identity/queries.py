@@ -1,7 +1,10 @@
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, Self
 
+from application.shared.pages import Page, PageRequest
+from domain.identity.session import SessionId
 from domain.identity.user import Role, User, UserId
 
 
@@ -45,8 +48,45 @@ class Credentials:
     is_active: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserFilter:
+    """Which users: each condition narrows, None and an empty tuple do not."""
+
+    is_active: bool | None = None
+    role: Role | None = None
+    email_key: str | None = None
+    beginnings: tuple[str, ...] = ()  # folded; some word of the user begins with each
+
+
 class UserQueries(Protocol):
     async def find(self, id: UserId) -> UserDetails | None: ...
 
     async def credentials(self, login: str) -> Credentials | None:
         """Of whoever has this username or email address, in any spelling of it."""
+
+    async def page(self, request: PageRequest, wanted: UserFilter) -> Page[UserDetails]:
+        """Sorted by `created_at` or `username`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionDetails:
+    id: SessionId
+    client: str | None
+    created_at: datetime
+    last_used_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What somebody with an open session is at present."""
+
+    user_id: UserId
+    role: Role
+
+
+class SessionQueries(Protocol):
+    async def standing(self, id: SessionId, *, at: datetime) -> Standing | None:
+        """None where the session is over or its user deactivated."""
+
+    async def open_of(self, user_id: UserId, *, at: datetime) -> Sequence[SessionDetails]:
+        """The last used first."""

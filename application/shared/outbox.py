@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,3 +15,12 @@ class OutboxEntry:
     sequence: int
     payload: Mapping[str, Any]
     at: datetime
+
+
+# Told of what this process has committed, right after. For what is kept in this process only: what
+# must not be missed is read from the outbox.
+Listener = Callable[[Sequence[OutboxEntry]], None]
+
+
+def nobody(_: Sequence[OutboxEntry]) -> None:
+    """Listens to nothing."""

@@ -49,11 +49,15 @@ class Joined:
     Takes part in a unit of work that somebody else opened and will commit.
 
     To the use case it is a unit of work like any other: `commit` keeps what was done, as far as the
-    outer one is kept, and leaving without it undoes what was done since joining.
+    outer one is kept, and leaving without it undoes what was done since joining. `first` is done in
+    the outer one before anything else, once the use case begins and not while it still prepares.
     """
 
-    def __init__(self, outer: UnitOfWork) -> None:
+    def __init__(
+        self, outer: UnitOfWork, first: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         self._outer = outer
+        self._first = first
         self._savepoint = outer.savepoint()
         self._committed = False
 
@@ -61,6 +65,8 @@ class Joined:
         return getattr(self._outer, name)
 
     async def __aenter__(self) -> Self:
+        if self._first is not None:
+            await self._first()
         await self._savepoint.__aenter__()
         return self
 

@@ -11,14 +11,14 @@ LONGEST: Final = 128
 _DIGIT = re.compile(r"[0-9]")
 
 
-def password(value: str) -> str:
+def password(value: str, *, field: str = "password") -> str:
     """A password that is good enough to be hashed, in NFC so that every keyboard gives the same."""
     composed = unicodedata.normalize("NFC", value)
     if not SHORTEST <= len(composed) <= LONGEST:
-        raise InvalidValue("password", f"is not {SHORTEST} to {LONGEST} characters long")
-    text.line("password", composed, longest=LONGEST)
+        raise InvalidValue(field, f"is not {SHORTEST} to {LONGEST} characters long")
+    text.line(field, composed, longest=LONGEST)
     if not any(letter.isupper() for letter in composed):
-        raise InvalidValue("password", "has no upper-case letter")
+        raise InvalidValue(field, "has no upper-case letter")
     if not _DIGIT.search(composed):
-        raise InvalidValue("password", "has no digit")
+        raise InvalidValue(field, "has no digit")
     return composed

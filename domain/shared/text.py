@@ -19,6 +19,7 @@ _NEVER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_END = re.compile(r"[\t\n\r]")
 _SLUG = re.compile(r"[a-z0-9-]+")
 _NOT_IN_SLUG = re.compile(r"[^a-z0-9]+")
+_WORD = re.compile(r"[^\W_]+")
 _ATOM = r"[^\s@\"(),:;<>\[\]\\.]+"  # RFC 5322 §3.2.3, with the letters of RFC 6532
 _EMAIL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_ATOM}(?:\.{_ATOM})+")
 
@@ -75,6 +76,12 @@ def email(value: str) -> Email:
     if len(folded(address)) > FOLDED_EMAIL_LENGTH:
         raise InvalidValue("email", "is too long in the form that is compared")
     return Email(address)
+
+
+def words(*texts: str | None) -> str:
+    """Every word of the texts, folded, each with a space before it: ready to be searched in."""
+    found = _WORD.findall(" ".join(folded(text) for text in texts if text))
+    return "".join(f" {word}" for word in dict.fromkeys(found))
 
 
 def folded(value: str) -> str:

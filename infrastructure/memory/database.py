@@ -1,6 +1,6 @@
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -306,13 +306,16 @@ class MemorySession:
         self._doomed.clear()
         self._broken = False
 
-    async def commit(self, drain: Callable[[], Iterable[OutboxEntry]]) -> None:
+    async def commit(self, drain: Callable[[], Sequence[OutboxEntry]]) -> Sequence[OutboxEntry]:
+        """Keep what was done, with the events that `drain` gives, and return those."""
         await self.database.let_interloper_in()
         await self.flush()
         pending, self._pending, self._broken = self._pending, _Pending(), True
-        self.database.apply(pending.stored, pending.removed, pending.answers, drain())
+        events = drain()
+        self.database.apply(pending.stored, pending.removed, pending.answers, events)
         self._broken = False
         self.close()
+        return events
 
     def close(self) -> None:
         self.database.locks.release(self)

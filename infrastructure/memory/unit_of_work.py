@@ -5,10 +5,11 @@ from types import TracebackType
 from typing import Self
 
 from application.catalog.ports import Categories, Products
-from application.identity.ports import Users
+from application.identity.ports import AttemptCounts, Sessions, Users
 from application.ordering.ports import Orders
 from application.shared.errors import Busy
 from application.shared.idempotency import Answer, IdempotencyKeys, KeyInUse, RequestKey
+from application.shared.outbox import Listener, nobody
 from infrastructure.event_log import EventLog
 from infrastructure.memory import catalog, identity, ordering
 from infrastructure.memory.database import MemoryDatabase, MemorySession, StoredAnswer
@@ -18,7 +19,7 @@ def open_shop(*, lock_timeout: float = 2.0) -> MemoryDatabase:
     """An empty shop in this process, with the constraints that the SQL schema declares."""
     return MemoryDatabase(
         [*identity.UNIQUES, *catalog.UNIQUES, *ordering.UNIQUES],
-        [*catalog.REFERENCES, *ordering.REFERENCES],
+        [*identity.REFERENCES, *catalog.REFERENCES, *ordering.REFERENCES],
         lock_timeout=lock_timeout,
     )
 
@@ -39,11 +40,14 @@ class MemoryIdempotencyKeys:
 
 
 class MemoryUnitOfWork:
-    def __init__(self, database: MemoryDatabase) -> None:
+    def __init__(self, database: MemoryDatabase, listener: Listener = nobody) -> None:
+        self._tell = listener
         self._session = session = MemorySession(database)
         self._log = EventLog(lambda: session.aggregates)
         self.keys: IdempotencyKeys = MemoryIdempotencyKeys(session)
         self.users: Users = identity.MemoryUsers(session)
+        self.sessions: Sessions = identity.MemorySessions(session)
+        self.attempts: AttemptCounts = identity.MemoryAttemptCounts(session)
         self.categories: Categories = catalog.MemoryCategories(session)
         self.products: Products = catalog.MemoryProducts(session)
         self.orders: Orders = ordering.MemoryOrders(session)
@@ -63,7 +67,7 @@ class MemoryUnitOfWork:
         await self._session.flush()
 
     async def commit(self) -> None:
-        await self._session.commit(self._log.drain)
+        self._tell(await self._session.commit(self._log.drain))
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:

@@ -2,13 +2,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Uuid, and_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from application.shared.errors import Busy
 from application.shared.idempotency import Answer, KeyInUse, RequestKey
 from infrastructure.sql.schema import Json, UtcDateTime, metadata, text
+from infrastructure.sql.session import insert_into
 
 idempotency_keys = Table(
     "idempotency_keys",
@@ -25,12 +25,6 @@ idempotency_keys = Table(
     Index(None, "expires_at"),
 )
 _column = idempotency_keys.c
-
-
-def _insert(dialect: str) -> postgresql.Insert | sqlite.Insert:
-    if dialect == "sqlite":
-        return sqlite.insert(idempotency_keys)
-    return postgresql.insert(idempotency_keys)
 
 
 class SqlIdempotencyKeys:
@@ -50,7 +44,7 @@ class SqlIdempotencyKeys:
             "body": None,
         }
         claim = (
-            _insert(self._session.get_bind().dialect.name)
+            insert_into(self._session, idempotency_keys)
             .values(**_identity(key), **fresh)
             .on_conflict_do_update(
                 index_elements=idempotency_keys.primary_key.columns,

@@ -9,6 +9,8 @@ from infrastructure.sql.schema import mappers
 # Every table there is; `metadata` is complete once this module is imported.
 TABLES: Final = (
     identity.users,
+    identity.sessions,
+    identity.sign_in_attempts,
     catalog.categories,
     catalog.products,
     ordering.orders,

@@ -1,7 +1,8 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Select, event, inspect
+from sqlalchemy import Select, Table, event, inspect
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
@@ -51,8 +52,11 @@ def aggregates(session: AsyncSession) -> list[Aggregate]:
 async def reload_expired(session: AsyncSession) -> None:
     """A rollback expires what it touched, and an async session cannot load lazily."""
     for entity in aggregates(session):
-        if entity in session and inspect(entity, raiseerr=True).expired_attributes:
-            await session.refresh(entity)
+        state = inspect(entity, raiseerr=True)
+        if entity in session and state.expired_attributes:
+            row = await session.get(type(entity), state.identity, populate_existing=True)
+            if row is None:  # it came with what was rolled back
+                session.expunge(entity)
 
 
 async def found(session: AsyncSession, statement: Select[T], *, lock: bool) -> T | None:
@@ -63,3 +67,14 @@ async def found(session: AsyncSession, statement: Select[T], *, lock: bool) -> T
 def locking(statement: Select[Any]) -> Select[Any]:
     # NO KEY UPDATE, which lets others insert rows that refer to this one.
     return statement.with_for_update(key_share=True).execution_options(populate_existing=True)
+
+
+def insert_into(session: AsyncSession, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that may say what to do about a conflict."""
+    if session.get_bind().dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)
+
+
+async def insert_if_absent(session: AsyncSession, table: Table, row: Mapping[str, Any]) -> None:
+    await session.execute(insert_into(session, table).values(**row).on_conflict_do_nothing())

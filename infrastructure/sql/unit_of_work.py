@@ -7,25 +7,29 @@ from typing import Self
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.catalog.ports import Categories, Products
-from application.identity.ports import Users
+from application.identity.ports import AttemptCounts, Sessions, Users
 from application.ordering.ports import Orders
 from application.shared.errors import StorageFailure
 from application.shared.idempotency import IdempotencyKeys
+from application.shared.outbox import Listener, nobody
 from infrastructure.event_log import EventLog
 from infrastructure.sql import outbox
 from infrastructure.sql.catalog.repositories import SqlCategories, SqlProducts
 from infrastructure.sql.idempotency import SqlIdempotencyKeys
-from infrastructure.sql.identity.repositories import SqlUsers
+from infrastructure.sql.identity.repositories import SqlAttemptCounts, SqlSessions, SqlUsers
 from infrastructure.sql.ordering.repositories import SqlOrders
 from infrastructure.sql.session import aggregates, open_session, reload_expired
 
 
 class SqlUnitOfWork:
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, listener: Listener = nobody) -> None:
+        self._tell = listener
         self._session = session = open_session(engine)
         self._log = EventLog(lambda: aggregates(session))
         self.keys: IdempotencyKeys = SqlIdempotencyKeys(session)
         self.users: Users = SqlUsers(session)
+        self.sessions: Sessions = SqlSessions(session)
+        self.attempts: AttemptCounts = SqlAttemptCounts(session)
         self.categories: Categories = SqlCategories(session)
         self.products: Products = SqlProducts(session)
         self.orders: Orders = SqlOrders(session)
@@ -48,8 +52,10 @@ class SqlUnitOfWork:
 
     async def commit(self) -> None:
         await self.flush()
-        await outbox.append(self._session, self._log.drain())
+        entries = self._log.drain()
+        await outbox.append(self._session, entries)
         await self._session.commit()
+        self._tell(entries)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:

@@ -2,41 +2,81 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import typer
 
+from application.identity.actor import OPERATOR
+from application.identity.administration import Administration
+from domain.identity.user import Role
 from interfaces.container import Container, close
+
+Login = Annotated[str, typer.Argument(metavar="USER", help="user name or email address")]
 
 
 def user_commands(open_shop: Callable[[], Container]) -> typer.Typer:
-    """The sub-application `users`."""
+    """The sub-application `users`. Passwords come from TRADEPOST_PASSWORD or a prompt."""
     commands = typer.Typer(help="Users and their roles.", no_args_is_help=True)
 
-    @commands.callback()
-    def group() -> None:
-        """Users and their roles."""
+    def say(command: Callable[[Administration], Awaitable[str]]) -> None:
+        shop = open_shop()
+
+        async def run() -> str:
+            try:
+                return await shop.runner()(lambda: command(shop.administration()))
+            finally:
+                await close(shop)
+
+        typer.echo(asyncio.run(run()))
 
     @commands.command()
     def create_admin(
-        username: Annotated[str, typer.Option()],
-        email: Annotated[str, typer.Option()],
+        username: Annotated[str, typer.Option()], email: Annotated[str, typer.Option()]
     ) -> None:
-        """Make an administrator. The password comes from TRADEPOST_PASSWORD or a prompt."""
+        """Make an administrator."""
         password = _password()
-        shop = open_shop()
 
-        async def create() -> str:
-            try:
-                user, is_new = await shop.administration().create_admin(
-                    username=username, email=email, password=password
-                )
-            finally:
-                await close(shop)
+        async def create(users: Administration) -> str:
+            user, is_new = await users.create_admin(
+                OPERATOR, username=username, email=email, password=password
+            )
             return f"{user.username} is {'now' if is_new else 'already'} there, as {user.role}"
 
-        typer.echo(asyncio.run(create()))
+        say(create)
+
+    @commands.command()
+    def set_role(user: Login, role: Role) -> None:
+        """Make a user customer, staff or admin."""
+
+        async def change(users: Administration) -> str:
+            id = await users.id_of(OPERATOR, user)
+            changed = await users.revise(OPERATOR, id, {}, role=role)
+            return f"{changed.username} is now {changed.role}"
+
+        say(change)
+
+    @commands.command()
+    def deactivate(user: Login) -> None:
+        """End a user's sessions and let them sign in no more."""
+
+        async def change(users: Administration) -> str:
+            changed = await users.deactivate(OPERATOR, await users.id_of(OPERATOR, user))
+            return f"{changed.username} is deactivated"
+
+        say(change)
+
+    @commands.command()
+    def set_password(user: Login) -> None:
+        """Give a user another password, which ends their sessions."""
+        password = _password()
+
+        async def change(users: Administration) -> str:
+            id = await users.id_of(OPERATOR, user)
+            changed = await users.set_password(OPERATOR, id, password)
+            return f"{changed.username} has another password"
+
+        say(change)
 
     return commands
 

@@ -12,7 +12,7 @@ from application.shared.errors import StorageFailure
 from domain.shared.errors import DomainError
 from interfaces.container import Container, close
 from interfaces.http.catalog.routes import categories, products
-from interfaces.http.identity.routes import auth, users
+from interfaces.http.identity.routes import auth, credentials, users
 from interfaces.http.middleware import BodyLimit, RequestContext
 from interfaces.http.openapi import describe
 from interfaces.http.operations import VERSION, operations, serve_assets
@@ -36,7 +36,7 @@ def create_app(container: Container) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.container = container
-    for router in (operations, users, auth, categories, products, orders):
+    for router in (operations, users, credentials, auth, categories, products, orders):
         # Not include_router: one flat table of routes is quicker to search and easier to inspect.
         app.router.routes += router.routes
     serve_assets(app)

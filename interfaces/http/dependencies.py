@@ -46,7 +46,7 @@ async def actor_of(request: Request) -> Actor | None:
         elif scheme.lower() != "bearer" or len(request.headers.getlist("authorization")) > 1:
             raise Unauthenticated
         else:
-            request.state.actor = await shop_of(request).signing_in().actor(token.strip())
+            request.state.actor = await shop_of(request).recognition().actor(token.strip())
     return cast(Actor | None, request.state.actor)
 
 

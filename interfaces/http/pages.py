@@ -100,7 +100,7 @@ def _wrong(name: str, detail: str) -> Problem:
 
 def _sealed(request: Request, sort: Sort, position: Position) -> str:
     place = json.dumps([_tagged(position.value), position.id.hex]).encode()
-    return _text(_signature(request, sort, place) + place)
+    return _text(_signatures(request, sort, place)[0] + place)
 
 
 def _opened(request: Request, sort: Sort, cursor: str) -> Position:
@@ -109,7 +109,8 @@ def _opened(request: Request, sort: Sort, cursor: str) -> Position:
     except ValueError:
         raise _no_cursor() from None
     signature, place = sealed[:_SIGNATURE], sealed[_SIGNATURE:]
-    if not hmac.compare_digest(signature, _signature(request, sort, place)):
+    known = _signatures(request, sort, place)
+    if not any(hmac.compare_digest(signature, each) for each in known):
         raise _no_cursor()
     if _text(sealed) != cursor:  # the decoder is lenient
         raise _no_cursor()
@@ -121,8 +122,11 @@ def _text(sealed: bytes) -> str:
     return urlsafe_b64encode(sealed).decode().rstrip("=")
 
 
-def _signature(request: Request, sort: Sort, place: bytes) -> bytes:
-    """Binds the place to this list, its filters and its sort, by a key that only we have."""
+def _signatures(request: Request, sort: Sort, place: bytes) -> list[bytes]:
+    """
+    What binds the place to this list, its filters and its sort, by a key that only we have; and,
+    while keys are rotated, by the one before.
+    """
     filters = sorted(
         (name, value)
         for name, value in request.query_params.multi_items()
@@ -130,8 +134,11 @@ def _signature(request: Request, sort: Sort, place: bytes) -> bytes:
     )
     bound: Sequence[object] = (request.url.path, filters, sort.field, sort.descending)
     message = json.dumps(bound).encode() + b"\0" + place
-    key = b"cursor:" + shop_of(request).settings().secret.encode()
-    return hmac.digest(key, message, sha256)[:_SIGNATURE]
+    secrets = shop_of(request).settings().secrets
+    return [
+        hmac.digest(b"cursor:" + secret.encode(), message, sha256)[:_SIGNATURE]
+        for secret in secrets
+    ]
 
 
 def _tagged(value: SortValue) -> object:

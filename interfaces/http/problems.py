@@ -13,6 +13,7 @@ from fastapi import Request, Response
 from application.identity.actor import Unauthenticated
 from application.shared.errors import RowRefused, StaleVersion, StorageFailure
 from application.shared.idempotency import KeyInUse
+from domain.identity.attempts import TooManyAttempts
 from domain.shared.errors import Conflict, DomainError, Forbidden, NotFound, RuleBroken
 from domain.shared.money import Money
 
@@ -20,6 +21,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 MOST_PLACES: Final = 100  # that one problem names, so that no refusal is longer than its request
 
 STATUS: Final[Mapping[type[DomainError], HTTPStatus]] = {
+    TooManyAttempts: HTTPStatus.TOO_MANY_REQUESTS,  # before its kind
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     RuleBroken: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -60,6 +62,7 @@ MEANING: Final[Mapping[str, str]] = {
         " `allowed` lists where it can go."
     ),
     "invalid-value": "A value does not fit its field; `errors` says which and why.",
+    "last-admin": "A shop keeps at least one active administrator; make another one first.",
     "malformed-json": "The body is no JSON as RFC 8259 has it, in UTF-8, with no key twice.",
     "method-not-allowed": "There is something here, but not for this method; see Allow.",
     "not-found": "There is nothing here.",
@@ -70,11 +73,13 @@ MEANING: Final[Mapping[str, str]] = {
     "price-changed": "The total is not the expected one any more; `total` says what it is now.",
     "product-not-found": "No product has this id or sku.",
     "product-unavailable": "The products listed in `products` are not on sale now.",
+    "session-not-found": "No session of yours has this id, or it is over.",
     "stale-version": (
         "The resource has changed since you read it; `version` is the current one. Read it again,"
         " decide again, and send the new version in If-Match."
     ),
     "stock-too-large": "The stock of a product has an upper limit, which this would exceed.",
+    "too-many-attempts": "Too many attempts to sign in failed. Try again as Retry-After says.",
     "unauthenticated": "This needs an access token that is valid now, as a Bearer token.",
     "unavailable": "The database is away. Try again as Retry-After says.",
     "unsupported-media-type": "The body has to be of a type that this operation takes.",
@@ -168,6 +173,8 @@ def _refusal(error: DomainError) -> Problem:
         headers["ETag"] = f'"{error.details["version"]}"'
     if isinstance(error, KeyInUse):
         headers["Retry-After"] = "1"
+    if isinstance(error, TooManyAttempts):
+        headers["Retry-After"] = str(error.details["retry_after"])
     return Problem(status, error.code, str(error), headers=headers, **details)
 
 

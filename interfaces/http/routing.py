@@ -1,5 +1,6 @@
 """What every operation of the API has in common: strict input, one transaction, ETags."""
 
+import hmac
 import re
 from collections.abc import Callable, Coroutine, Sequence
 from hashlib import sha256
@@ -100,27 +101,26 @@ class KeyedRoute(StrictRoute):
         if key is None:
             return await handle(request)
         shop = shop_of(request)
+        fingerprints = await _fingerprints(request)
         async with shop.work() as outer:
-            fingerprint = await _fingerprint(request)
-            kept = await outer.keys.claim(key, at=shop.clock()())
-            if kept is not None:
-                return _replayed(kept, fingerprint)
-            response = await _joined(request, handle, outer)
-            await outer.keys.keep(
-                key,
-                Answer(
-                    request_hash=fingerprint,
-                    status=response.status_code,
-                    headers=tuple(
-                        (name, value)
-                        for name, value in response.headers.items()
-                        if name in _KEPT_HEADERS
-                    ),
-                    body=bytes(response.body),
-                ),
-                until=shop.clock()() + shop.idempotency_lifetime(),
-            )
-            await outer.commit()
+            claimed = False
+
+            async def claim() -> None:
+                nonlocal claimed
+                if not claimed:
+                    kept = await outer.keys.claim(key, at=shop.clock()())
+                    if kept is not None:
+                        raise _AnsweredBefore(kept)
+                    claimed = True
+
+            try:
+                response = await _joined(request, handle, joining(outer, claim))
+            except _AnsweredBefore as before:
+                return _replayed(before.answer, fingerprints)
+            if claimed:
+                until = shop.clock()() + shop.idempotency_lifetime()
+                await outer.keys.keep(key, _kept(response, fingerprints[0]), until=until)
+                await outer.commit()
         return response
 
 
@@ -168,9 +168,14 @@ def _is_dry_run(request: Request) -> bool:
     return _TRUE_OR_FALSE[value]
 
 
-async def _joined(request: Request, handle: Handle, outer: Any) -> Response:
-    """The operation as a part of the outer unit of work; a refusal that is to be kept, kept."""
-    request.state.begin = joining(outer)
+class _AnsweredBefore(Exception):
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+
+
+async def _joined(request: Request, handle: Handle, begin: Callable[[], Any]) -> Response:
+    """The operation as a part of a unit of work; a refusal that is to be kept as its answer."""
+    request.state.begin = begin
     try:
         return await handle(request)
     except DomainError as refusal:
@@ -200,12 +205,26 @@ async def _key_of(request: Request) -> RequestKey | None:
     return RequestKey(actor.id, request.method, request.url.path, key)
 
 
-async def _fingerprint(request: Request) -> bytes:
-    return sha256(request.url.query.encode() + b"\0" + await request.body()).digest()
+async def _fingerprints(request: Request) -> list[bytes]:
+    """By the key of today and, while keys are rotated, by the one before."""
+    # Keyed, because a body may hold a password, which a bare hash of it would give away.
+    sent = request.url.query.encode() + b"\0" + await request.body()
+    secrets = shop_of(request).settings().secrets
+    return [hmac.digest(b"request:" + secret.encode(), sent, sha256) for secret in secrets]
 
 
-def _replayed(kept: Answer, fingerprint: bytes) -> Response:
-    if kept.request_hash != fingerprint:
+def _kept(response: Response, fingerprint: bytes) -> Answer:
+    headers = response.headers.items()
+    return Answer(
+        request_hash=fingerprint,
+        status=response.status_code,
+        headers=tuple((name, value) for name, value in headers if name in _KEPT_HEADERS),
+        body=bytes(response.body),
+    )
+
+
+def _replayed(kept: Answer, fingerprints: Sequence[bytes]) -> Response:
+    if kept.request_hash not in fingerprints:
         raise KeyReused
     headers = {**dict(kept.headers), "idempotent-replayed": "true"}
     return Response(kept.body, kept.status, headers)

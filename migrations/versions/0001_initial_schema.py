@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("username_key", text(50), nullable=False),
         sa.Column("email", text(254), nullable=False),
         sa.Column("email_key", text(1016), nullable=False),
+        sa.Column("words", text(2000), nullable=False),
         sa.Column("password_hash", text(200), nullable=False),
         sa.Column("full_name", text(200), nullable=True),
         sa.Column("bio", text(2000), nullable=True),
@@ -47,6 +48,8 @@ def upgrade() -> None:
             "role IN ('customer', 'staff', 'admin')", name=op.f("ck_users_role_known")
         ),
     )
+    op.create_index(op.f("ix_users_created_at_id"), "users", ["created_at", "id"])
+    op.create_index(op.f("ix_users_username_id"), "users", ["username", "id"])
 
     op.create_table(
         "categories",

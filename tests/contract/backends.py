@@ -10,23 +10,24 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from application.catalog.queries import CategoryQueries, ProductQueries
-from application.identity.queries import UserQueries
+from application.identity.queries import SessionQueries, UserQueries
 from application.ordering.ports import OrderingWork
 from application.ordering.queries import OrderQueries
-from application.shared.outbox import OutboxEntry
+from application.shared.outbox import Listener, OutboxEntry, nobody
 from domain.catalog.category import Category
 from domain.catalog.product import Product, ProductId
+from domain.identity.session import Session
 from domain.identity.user import User
 from domain.ordering.order import Order
 from domain.shared.aggregate import Aggregate
 from infrastructure.memory.catalog import MemoryCategoryQueries, MemoryProductQueries
 from infrastructure.memory.database import MemoryDatabase
-from infrastructure.memory.identity import MemoryUserQueries
+from infrastructure.memory.identity import MemorySessionQueries, MemoryUserQueries
 from infrastructure.memory.ordering import MemoryOrderQueries
 from infrastructure.memory.unit_of_work import MemoryUnitOfWork, open_shop
 from infrastructure.sql.catalog.queries import SqlCategoryQueries, SqlProductQueries
 from infrastructure.sql.database import Limits, connect
-from infrastructure.sql.identity.queries import SqlUserQueries
+from infrastructure.sql.identity.queries import SqlSessionQueries, SqlUserQueries
 from infrastructure.sql.mapping import TABLES
 from infrastructure.sql.ordering.queries import SqlOrderQueries
 from infrastructure.sql.outbox import outbox
@@ -53,12 +54,13 @@ class Backend(ABC):
     writers_overlap: ClassVar[bool]
 
     users: UserQueries
+    sessions: SessionQueries
     categories: CategoryQueries
     products: ProductQueries
     orders: OrderQueries
 
     @abstractmethod
-    def begin(self) -> OrderingWork: ...
+    def begin(self, listener: Listener = nobody) -> OrderingWork: ...
 
     @abstractmethod
     def impatient(self) -> AbstractAsyncContextManager["Backend"]:
@@ -101,12 +103,13 @@ class MemoryBackend(Backend):
     def __init__(self, database: MemoryDatabase) -> None:
         self.database = database
         self.users = MemoryUserQueries(database)
+        self.sessions = MemorySessionQueries(database)
         self.categories = MemoryCategoryQueries(database)
         self.products = MemoryProductQueries(database)
         self.orders = MemoryOrderQueries(database)
 
-    def begin(self) -> OrderingWork:
-        return MemoryUnitOfWork(self.database)
+    def begin(self, listener: Listener = nobody) -> OrderingWork:
+        return MemoryUnitOfWork(self.database, listener)
 
     @asynccontextmanager
     async def impatient(self) -> AsyncIterator[Backend]:
@@ -129,6 +132,7 @@ class SqlBackend(Backend):
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self.users = SqlUserQueries(engine)
+        self.sessions = SqlSessionQueries(engine)
         self.categories = SqlCategoryQueries(engine)
         self.products = SqlProductQueries(engine)
         self.orders = SqlOrderQueries(engine)
@@ -142,8 +146,8 @@ class SqlBackend(Backend):
         finally:
             await engine.dispose()
 
-    def begin(self) -> OrderingWork:
-        return SqlUnitOfWork(self.engine)
+    def begin(self, listener: Listener = nobody) -> OrderingWork:
+        return SqlUnitOfWork(self.engine, listener)
 
     @asynccontextmanager
     async def impatient(self) -> AsyncIterator[Backend]:
@@ -206,6 +210,8 @@ def add(work: OrderingWork, aggregate: Aggregate) -> None:
     match aggregate:
         case User():
             work.users.add(aggregate)
+        case Session():
+            work.sessions.add(aggregate)
         case Category():
             work.categories.add(aggregate)
         case Product():

@@ -5,15 +5,19 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any, Final
 from unittest.mock import patch
 from uuid import UUID
 
 from application.catalog.queries import ProductFilter
+from application.identity.queries import UserFilter
 from application.ordering.ports import OrderingWork
 from application.ordering.queries import OrderFilter
 from application.shared.errors import RowRefused, StorageFailure
+from application.shared.outbox import OutboxEntry
 from application.shared.unit_of_work import Joined
 from domain.ordering.order import OrderId
 from domain.shared.aggregate import Aggregate
@@ -108,15 +112,30 @@ class Shop:
         """All that can be seen from outside."""
         shown = self.backend
         orders = (await shown.orders.page(everything("placed_at"), OrderFilter())).items
-        return [
+        events = await shown.outbox()
+        things: list[Sequence[Any]] = [
+            (await shown.users.page(everything("username"), UserFilter())).items,
             (await shown.categories.page(everything("name"))).items,
             (await shown.products.page(everything("stock"), ProductFilter())).items,
             (await shown.products.page(everything("stock"), ProductFilter(deleted=True))).items,
             orders,
+        ]
+        _only_what_happened_is_told(events, {one.id for of_a_kind in things for one in of_a_kind})
+        return [
+            *things,
             [await shown.orders.find(OrderId(order.id)) for order in orders],
             # Events have ids of their own, which nobody else knows.
-            [replace(entry, id=UUID(int=0)) for entry in await shown.outbox()],
+            [replace(entry, id=UUID(int=0)) for entry in events],
         ]
+
+
+def _only_what_happened_is_told(events: Sequence[OutboxEntry], there: set[UUID]) -> None:
+    """Of what is there, or was until the last word of it; and without a gap."""
+    for id, entries in groupby(events, attrgetter("aggregate_id")):
+        told = [*entries]
+        first = told[0].sequence
+        assert [entry.sequence for entry in told] == [*range(first, first + len(told))]
+        assert id in there or told[-1].type.endswith(".deleted")
 
 
 class SideBySide:

@@ -1,7 +1,8 @@
 """What tests of the contract do again and again."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, TypeVar
 
@@ -11,6 +12,7 @@ from application.ordering.ports import OrderingWork
 from application.shared.pages import PageRequest, Sort
 from domain.catalog.category import Category, CategoryId
 from domain.catalog.product import Product, ProductId
+from domain.identity.session import Session, SessionId
 from domain.identity.user import User, UserId
 from domain.ordering.order import Order, OrderId
 
@@ -26,6 +28,12 @@ class Mishap(Exception):
 async def user_in(work: OrderingWork, user: User, *, lock: bool = False) -> User:
     """The object that this unit of work has of the user."""
     return await work.users.get(UserId(user.id), lock=lock)
+
+
+async def session_in(work: OrderingWork, session: Session, *, lock: bool = False) -> Session:
+    found = await work.sessions.find(SessionId(session.id), lock=lock)
+    assert found is not None
+    return found
 
 
 async def category_in(work: OrderingWork, category: Category, *, lock: bool = False) -> Category:
@@ -59,6 +67,12 @@ async def failing(block: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
     except Mishap:
         return
     pytest.fail("the error did not pass through")
+
+
+async def ends_of(attempts: Sequence[Awaitable[object]]) -> Counter[str]:
+    """How many of these, all at once, succeeded, and how many ended in which error."""
+    ends = await asyncio.gather(*attempts, return_exceptions=True)
+    return Counter(type(end).__name__ if isinstance(end, BaseException) else "done" for end in ends)
 
 
 async def waits(task: asyncio.Task[Any]) -> bool:

@@ -82,6 +82,7 @@ async def test_what_has_to_end_now_leaves_a_whole_order_or_none(overlapping: Bac
     await run.drain(0.05)
     ends = await asyncio.gather(*attempts, return_exceptions=True)
 
+    assert {type(end) for end in ends} <= {Order, asyncio.CancelledError}
     acknowledged = {OrderId(end.id) for end in ends if isinstance(end, Order)}
     await each_order_is_whole(overlapping, acknowledged, products)
     await nobody_holds_anything(overlapping, products)

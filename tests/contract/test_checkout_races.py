@@ -1,7 +1,5 @@
-import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Sequence
 from functools import partial
 
 from application.catalog.curation import Curation
@@ -18,15 +16,9 @@ from domain.ordering.order import Order, OrderId
 from domain.ordering.status import OrderStatus
 from tests.builders import a_category, a_draft, a_product, a_user, actor_of, an_actor, at_noon
 from tests.contract.backends import Backend
-from tests.contract.steps import everything
+from tests.contract.steps import ends_of, everything
 
 STAFF = an_actor(Role.STAFF)
-
-
-async def ends_of(attempts: Sequence[Awaitable[object]]) -> Counter[str]:
-    """How many succeeded, and how many ended in which error."""
-    ends = await asyncio.gather(*attempts, return_exceptions=True)
-    return Counter(type(end).__name__ if isinstance(end, BaseException) else "done" for end in ends)
 
 
 def basket(*products: Product, quantity: int = 1) -> list[BasketLine]:

@@ -26,7 +26,7 @@ from infrastructure.sql.failures import meaning
 from infrastructure.sql.migrating import Migrations
 from tests.builders import NOON, a_product
 from tests.contract.backends import IMPATIENT, PostgresqlBackend, SqlBackend, SqliteBackend
-from tests.contract.steps import product_in
+from tests.contract.steps import product_in, waits
 from tests.servers import postgres_cluster
 
 NOBODY: Final = "postgresql+asyncpg://postgres@/contract?host="
@@ -99,6 +99,20 @@ async def test_a_statement_that_takes_too_long_is_stopped(postgresql: Postgresql
     ):
         with pytest.raises(Unavailable, match="57014"):
             await run(connection, "SELECT pg_sleep(30)")
+
+
+async def test_whoever_is_cancelled_meanwhile_learns_that_and_nothing_else(
+    postgresql: PostgresqlBackend,
+) -> None:
+    async def sleep() -> None:
+        async with postgresql.engine.connect() as connection:
+            await run(connection, "SELECT pg_sleep(30)")
+
+    sleeping = asyncio.create_task(sleep())
+    assert await waits(sleeping)
+    sleeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sleeping
 
 
 async def test_whoever_waits_too_long_for_a_lock_is_stopped(postgresql: PostgresqlBackend) -> None:

@@ -229,11 +229,17 @@ async def test_whoever_gave_way_gets_through_with_the_next_attempt(backend: Back
     mug, pot = a_product(stock=5), a_product(stock=5)
     await backend.keep(mug, pot)
     run = Runner()
+    both = asyncio.Barrier(2 if backend.writers_overlap else 1)
+    attempts = 0
 
     async def take_one_of_each(first: Product, second: Product) -> None:
+        nonlocal attempts
+        attempts += 1
+        is_first = attempts <= 2
         async with backend.begin() as work:
             (await product_in(work, first, lock=True)).take(1, at=NOON)
-            await asyncio.sleep(0.05)
+            if is_first:
+                await both.wait()
             (await product_in(work, second, lock=True)).take(1, at=NOON)
             await work.commit()
 

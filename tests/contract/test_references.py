@@ -9,9 +9,9 @@ from application.shared.errors import InUse
 from domain.catalog.category import CategoryId
 from domain.catalog.product import ProductId
 from domain.shared.aggregate import Aggregate
-from infrastructure.memory import catalog, ordering
+from infrastructure.memory import catalog, identity, ordering
 from infrastructure.sql.mapping import TABLES
-from tests.builders import NOON, a_category, a_product, a_user, an_order
+from tests.builders import NOON, a_category, a_product, a_session, a_user, an_order
 from tests.contract.backends import Backend, add
 from tests.contract.steps import LONG_ENOUGH, category_in, failing, product_in
 
@@ -22,6 +22,11 @@ class Dangling:
 
     aggregate: Aggregate
     before: list[Aggregate] = field(default_factory=list)
+
+
+def session_of_nobody() -> Dangling:
+    session, _ = a_session(a_user())
+    return Dangling(session)
 
 
 def child_of_nobody() -> Dangling:
@@ -43,6 +48,7 @@ def order_of_nothing() -> Dangling:
 
 
 REFERENCES: Final[dict[str, Callable[[], Dangling]]] = {
+    "sessions.user_id": session_of_nobody,
     "categories.parent_id": child_of_nobody,
     "products.category_id": product_of_no_category,
     "orders.customer_id": order_of_nobody,
@@ -60,7 +66,8 @@ def test_every_reference_that_a_storage_knows_is_in_the_table() -> None:
     }
     # Lines are part of their order; in memory they have no place of their own.
     assert in_sql - {"order_lines.order_id"} == {*REFERENCES}
-    assert len([*catalog.REFERENCES, *ordering.REFERENCES]) == len(REFERENCES)
+    in_memory = [*identity.REFERENCES, *catalog.REFERENCES, *ordering.REFERENCES]
+    assert len(in_memory) == len(REFERENCES)
 
 
 @each_reference

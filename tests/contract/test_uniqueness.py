@@ -10,14 +10,14 @@ from application.catalog.queries import ProductFilter
 from application.shared.errors import Busy, NameCollision
 from domain.catalog.category import CategoryId, CategoryNameTaken, CategorySlugTaken
 from domain.catalog.product import ProductSlugTaken, SkuTaken, sku
-from domain.identity.user import EmailTaken, UsernameTaken
+from domain.identity.user import EmailTaken, UserChanges, UsernameTaken
 from domain.ordering.order import OrderNumber
 from domain.shared.aggregate import Aggregate
 from infrastructure.memory import catalog, identity, ordering
 from infrastructure.sql.mapping import VIOLATIONS
 from tests.builders import NOON, a_category, a_product, a_user, an_order
 from tests.contract.backends import Backend, add
-from tests.contract.steps import category_in, everything, failing, product_in, waits
+from tests.contract.steps import category_in, everything, failing, product_in, user_in, waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,3 +303,52 @@ async def test_to_keep_ones_own_name_is_no_collision(backend: Backend) -> None:
         product.revise({"sku": sku("MUG")}, at=NOON)
         await work.commit()
     assert product.version == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal"),
+    [
+        ({"username": "ADA_l"}, UsernameTaken),
+        ({"username": "Ａｄａ_Ｌ"}, UsernameTaken),
+        ({"email": "ADA@STRASSE.EXAMPLE"}, EmailTaken),
+        ({"email": "ａda@straße.example"}, EmailTaken),
+    ],
+    ids=["by case", "by width", "by sharp s", "by width of one letter"],
+)
+async def test_nobody_takes_the_name_or_address_of_another_in_whatever_spelling(
+    backend: Backend, changes: UserChanges, refusal: type[Exception]
+) -> None:
+    bob = a_user()
+    await backend.keep(a_user(username="Ada_L", email="ada@straße.example"), bob)
+
+    async with backend.begin() as work:
+        user = await user_in(work, bob)
+        user.revise(changes, at=NOON)
+        with pytest.raises(refusal):
+            await work.commit()
+
+
+async def test_ones_own_name_and_address_may_be_spelt_anew(backend: Backend) -> None:
+    ada = a_user(username="Ada_L", email="ada@straße.example")
+    await backend.keep(ada)
+
+    async with backend.begin() as work:
+        user = await user_in(work, ada)
+        user.revise({"username": "ADA_L", "email": "Ada@STRASSE.example"}, at=NOON)
+        await work.commit()
+
+    assert await backend.users.credentials("ada_l") == await backend.users.credentials(
+        "ada@straße.example"
+    )
+    assert (user.username, user.version) == ("ADA_L", 2)
+
+
+async def test_a_name_and_address_that_were_given_up_are_free(backend: Backend) -> None:
+    ada = a_user(username="ada", email="ada@example.com")
+    await backend.keep(ada)
+
+    async with backend.begin() as work:
+        user = await user_in(work, ada)
+        user.revise({"username": "lovelace", "email": "lovelace@example.com"}, at=NOON)
+        work.users.add(a_user(username="ADA", email="ADA@example.com"))
+        await work.commit()

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
+import pytest
+
 from application.shared.pages import Page, PageRequest, Position, Sort
 
 T = TypeVar("T")
@@ -33,13 +35,14 @@ async def walk(pages: Pages[T], sort: Sort, *, limit: int) -> list[T]:
     """Everything, page by page, each after the end of the one before."""
     seen: list[T] = []
     after: Position | None = None
-    while True:
+    for _ in range(1000):
         page = await pages(PageRequest(sort=sort, limit=limit, after=after))
         seen += page.items
         if page.next is None:
             return seen
         assert len(page.items) == limit
         after = page.next
+    pytest.fail("the walk has no end")
 
 
 def in_order(rows: Sequence[T], sort: Sort, by: Callable[[T], Any]) -> list[T]:

@@ -1,13 +1,13 @@
 """The service as its clients see it, and the few things that a test must know beyond that."""
 
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Container, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 import httpx
@@ -16,8 +16,11 @@ from dependency_injector import providers
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from application.identity.ports import Holder, IdentityWork
+from application.shared.clock import utc_now
+from domain.identity.session import Session, SessionId
 from domain.identity.user import Role, User, UserId
-from interfaces.container import Container
+from interfaces.container import Container as Shop
 from interfaces.http.app import create_app
 from interfaces.settings import Settings
 from tests.builders import PASSWORD, PlainHasher, a_user
@@ -29,6 +32,8 @@ SECRET: Final = "a secret of the tests and of nobody else"
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 PROBLEM: Final = "application/problem+json"
+MONTH: Final = timedelta(days=30)
+ATTEMPTS: Final = ("sign_in_attempts", "Attempts")  # where failures to sign in are counted
 NOWHERE: Final = "01a19467-e800-7000-8000-00000000dead"  # an id that nothing has
 INTERNALS: Final = (
     "traceback", 'file "', ".py", "sqlalchemy", "asyncpg", "sqlite", "pydantic", "select ",
@@ -111,7 +116,7 @@ class Opened:
     """A running application over one storage, whoever uses it."""
 
     app: FastAPI
-    container: Container
+    container: Shop
     http: httpx.AsyncClient
     storage: Storage
 
@@ -121,7 +126,7 @@ class Api:
     """The service over an empty shop, with somebody of each role; `other` is a second customer."""
 
     app: FastAPI
-    container: Container
+    container: Shop
     storage: Storage
     nobody: Caller
     admin: Caller
@@ -134,14 +139,54 @@ class Api:
         return self.storage.name
 
     @asynccontextmanager
-    async def unchanged(self) -> AsyncIterator[None]:
-        """Whatever the block does, nothing of it may be kept."""
+    async def unchanged(self, *, but: Container[str] = ()) -> AsyncIterator[None]:
+        """Whatever the block does, nothing of it may be kept, `but` what is kept under these."""
         before = await self.contents()
         yield
-        assert await self.contents() == before
+        assert _without(await self.contents(), but) == _without(before, but)
 
     async def contents(self) -> Contents:
         return await self.storage.contents()
+
+    async def user(self, **changes: Any) -> Json:
+        """A new customer as their answer shows them; they can sign in with PASSWORD."""
+        return content(await self.nobody.post("/v1/users", a_registration(**changes)), 201)
+
+    async def grant(self, login: str, password: str = PASSWORD, **headers: str) -> Json:
+        """The tokens of a new session."""
+        return content(await self.sign_in(login, password, **headers), 200)
+
+    async def sign_in(self, login: str, password: str = PASSWORD, **headers: str) -> httpx.Response:
+        form = {"grant_type": "password", "username": login, "password": password}
+        return await self.form("/v1/auth/token", form, headers=headers)
+
+    async def refresh(self, refresh_token: str) -> httpx.Response:
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        return await self.form("/v1/auth/token", form)
+
+    async def revoke(self, token: str) -> httpx.Response:
+        return await self.form("/v1/auth/revoke", {"token": token})
+
+    async def form(
+        self, path: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        return await self.nobody.post(
+            path, content=urlencode(form).encode(), content_type=FORM, headers=headers
+        )
+
+    async def signed_in(self, login: str, password: str = PASSWORD) -> Caller:
+        """Whoever this is, in a new session."""
+        return self.holder(await self.grant(login, password))
+
+    def holder(self, grant: Json) -> Caller:
+        """Whoever has got these tokens."""
+        return Caller(self.nobody.http, token=grant["access_token"])
+
+    async def change(self, who: Caller, change: Callable[[User], None]) -> None:
+        """Do something to a user past the service, as another process of it would."""
+        async with self.container.work() as work:
+            change(await work.users.get(UserId(UUID(who.id)), lock=True))
+            await work.commit()
 
     async def product(self, **changes: Any) -> Json:
         """A new product as its answer shows it."""
@@ -180,9 +225,9 @@ class Api:
         return total
 
 
-def application(settings: Settings) -> tuple[FastAPI, Container]:
+def application(settings: Settings) -> tuple[FastAPI, Shop]:
     """The service with these settings, whose passwords cost nothing."""
-    container = Container(settings=providers.Object(settings))
+    container = Shop(settings=providers.Object(settings))
     container.hasher.override(providers.Object(QuickHasher()))
     return create_app(container), container
 
@@ -204,11 +249,11 @@ async def running(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def opened_sql(name: str, url: str, **limits: Any) -> AsyncIterator[Opened]:
-    """The service over this database; unless a limit is given, as many wait as a test likes."""
-    patience = {"pool_timeout": 30.0, "lock_timeout": 30.0, "statement_timeout": 30.0}
+async def opened_sql(name: str, url: str, **values: Any) -> AsyncIterator[Opened]:
+    """The service over this database; unless it is told otherwise, as many wait as a test likes."""
+    patience: Json = {"pool_timeout": 30.0, "lock_timeout": 30.0, "statement_timeout": 30.0}
     app, container = application(
-        settings(database_url=url, secret_key=SecretStr(SECRET), **{**patience, **limits})
+        settings(database_url=url, **{"secret_key": SecretStr(SECRET), **patience, **values})
     )
     async with running(app) as http:
         yield Opened(app, container, http, SqlStorage(container, name))
@@ -237,8 +282,9 @@ async def api_of(opened: Opened) -> Api:
     async with container.work() as work:
         for user in users.values():
             work.users.add(user)
+        await work.flush()
+        callers = {name: caller(opened, work, user) for name, user in users.items()}
         await work.commit()
-    callers = {name: caller(opened, user) for name, user in users.items()}
     return Api(
         app=opened.app,
         container=container,
@@ -248,8 +294,15 @@ async def api_of(opened: Opened) -> Api:
     )
 
 
-def caller(opened: Opened, user: User) -> Caller:
-    token = opened.container.tokens().issue(UserId(user.id))
+def _without(contents: Contents, left_out: Container[str]) -> Contents:
+    return {name: kept for name, kept in contents.items() if name not in left_out}
+
+
+def caller(opened: Opened, work: IdentityWork, user: User) -> Caller:
+    """The user in a session of their own, as a part of this unit of work."""
+    session, _ = Session.open(UserId(user.id), client=None, lifetime=MONTH, at=utc_now())
+    work.sessions.add(session)
+    token = opened.container.tokens().issue(Holder(session.user_id, SessionId(session.id)))
     return Caller(opened.http, str(user.id), user.username, token)
 
 

@@ -1,5 +1,6 @@
 """The command `tradepost`: what it does, what it prints, and how it exits."""
 
+import asyncio
 import json
 import sqlite3
 import sys
@@ -9,18 +10,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import pytest
 import uvicorn
+from dependency_injector import providers
 from typer.testing import CliRunner
 
 from infrastructure.sql.migrating import Migrations
 from interfaces import cli, logs
+from interfaces.container import Container
+from interfaces.http.app import create_app
 from tests.builders import PASSWORD
-from tests.http.api import SECRET, application, settings
+from tests.http.api import SECRET, application, running, settings
 from tests.servers import PostgresCluster
 
 DONE, FAILED, WRONG_USE, OTHER_SCHEMA = range(4)
 HEAD: Final = Migrations("sqlite+aiosqlite:///shop.db").head
+FILE: Final = "tradepost.db"
+EVE: Final = ("users", "create-admin", "--username", "eve", "--email", "eve@example.com")
 ADA: Final = ("users", "create-admin", "--username", "ada", "--email", "ada@example.com")
 
 
@@ -93,6 +100,32 @@ def empty(postgres: PostgresCluster, request: pytest.FixtureRequest) -> str:
     return postgres.url(name)
 
 
+def ask(folder: Path, method: str, path: str, **options: Any) -> httpx.Response:
+    """The service over the file in this folder, with the passwords as they are."""
+
+    async def answered() -> httpx.Response:
+        found = settings(database_url=f"sqlite:///{folder}/{FILE}")
+        async with running(create_app(Container(settings=providers.Object(found)))) as http:
+            return await http.request(method, path, **options)
+
+    return asyncio.run(answered())
+
+
+def signed_in(folder: Path, username: str, password: str) -> str | None:
+    """An access token, if they are let in."""
+    form = {"grant_type": "password", "username": username, "password": password}
+    answered = ask(folder, "POST", "/v1/auth/token", data=form)
+    assert answered.status_code in (200, 401)
+    return str(answered.json()["access_token"]) if answered.is_success else None
+
+
+def is_let_in(folder: Path, token: str) -> bool:
+    bearer = {"Authorization": f"Bearer {token}"}
+    answered = ask(folder, "GET", "/v1/users/me", headers=bearer)
+    assert answered.status_code in (200, 401)
+    return answered.status_code == 200
+
+
 def users(file: Path) -> list[tuple[str, str, str]]:
     with closing(sqlite3.connect(file)) as connection:
         rows = connection.execute("SELECT username, role, password_hash FROM users ORDER BY id")
@@ -112,6 +145,101 @@ def test_an_administrator_is_made_once(tradepost: Run, folder: Path) -> None:
     shouted = tradepost(*ADA[:3], "ADA", *ADA[4:], PASSWORD=PASSWORD)
     assert (shouted.code, shouted.output) == (DONE, "ada is already there, as admin\n")
     assert users(folder / "tradepost.db") == [(username, role, hashed)]
+
+
+def test_a_role_is_given_and_taken(tradepost: Run, folder: Path) -> None:
+    tradepost(*ADA, PASSWORD=PASSWORD)
+    tradepost(*EVE, PASSWORD=PASSWORD)
+    for login, role in (("eve", "customer"), ("EVE", "staff"), ("Eve@Example.com", "admin")):
+        done = tradepost("users", "set-role", login, role)
+        assert (done.code, done.output, done.errors) == (DONE, f"eve is now {role}\n", "")
+        assert ("eve", role) in [(name, role) for name, role, _ in users(folder / "tradepost.db")]
+
+
+def test_a_user_is_deactivated_with_all_their_sessions(tradepost: Run, folder: Path) -> None:
+    tradepost(*ADA, PASSWORD=PASSWORD)
+    tradepost(*EVE, PASSWORD=PASSWORD)
+    token = signed_in(folder, "eve", PASSWORD)
+    assert token is not None
+    assert is_let_in(folder, token)
+    done = tradepost("users", "deactivate", "eve")
+    assert (done.code, done.output, done.errors) == (DONE, "eve is deactivated\n", "")
+    assert not is_let_in(folder, token)
+    assert signed_in(folder, "eve", PASSWORD) is None
+
+
+def test_another_password_ends_all_sessions(tradepost: Run, folder: Path) -> None:
+    tradepost(*ADA, PASSWORD=PASSWORD)
+    token = signed_in(folder, "ada", PASSWORD)
+    assert token is not None
+    done = tradepost("users", "set-password", "ada", PASSWORD="Another horse 9")
+    assert (done.code, done.output, done.errors) == (DONE, "ada has another password\n", "")
+    assert not is_let_in(folder, token)
+    assert signed_in(folder, "ada", PASSWORD) is None
+    assert signed_in(folder, "ada", "Another horse 9") is not None
+
+
+def test_a_password_that_will_not_do_changes_nothing(tradepost: Run, folder: Path) -> None:
+    tradepost(*ADA, PASSWORD=PASSWORD)
+    before = users(folder / "tradepost.db")
+    refused = tradepost("users", "set-password", "ada", PASSWORD="short-7")
+    assert refused.code == FAILED
+    assert refused.reason == "tradepost: password is not 8 to 128 characters long"
+    assert users(folder / "tradepost.db") == before
+
+
+def test_the_last_administrator_stays_one(tradepost: Run, folder: Path) -> None:
+    tradepost(*ADA, PASSWORD=PASSWORD)
+    before = users(folder / "tradepost.db")
+    for arguments in (("set-role", "ada", "staff"), ("deactivate", "ada")):
+        refused = tradepost("users", *arguments)
+        assert refused.code == FAILED
+        assert refused.reason == "tradepost: a shop keeps at least one active administrator"
+    assert users(folder / "tradepost.db") == before
+
+
+@pytest.mark.parametrize(
+    "arguments", [("set-role", "eve", "staff"), ("deactivate", "eve"), ("set-password", "eve")]
+)
+def test_an_unknown_user_is_one_line(tradepost: Run, arguments: tuple[str, ...]) -> None:
+    tradepost(*ADA, PASSWORD=PASSWORD)
+    refused = tradepost("users", *arguments, PASSWORD=PASSWORD)
+    assert refused.code == FAILED
+    assert refused.reason == "tradepost: there is no such user"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("set-role", "ada", "boss"),
+        ("set-role", "ada"),
+        ("set-role",),
+        ("deactivate",),
+        ("set-password",),
+        ("set-password", "ada", "Another horse 9"),
+        ("set-password", "ada", "--password", "Another horse 9"),
+    ],
+    ids=" ".join,
+)
+def test_what_a_command_does_not_take_is_wrong_use(
+    tradepost: Run, folder: Path, arguments: tuple[str, ...]
+) -> None:
+    tradepost(*ADA, PASSWORD=PASSWORD)
+    before = users(folder / "tradepost.db")
+    refused = tradepost("users", *arguments, PASSWORD=PASSWORD)
+    assert (refused.code, refused.output) == (WRONG_USE, "")
+    assert "Traceback" not in refused.errors
+    assert users(folder / "tradepost.db") == before
+
+
+def test_another_password_can_be_typed(tradepost: Run, folder: Path) -> None:
+    tradepost(*ADA, PASSWORD=PASSWORD)
+    typed = CliRunner().invoke(
+        cli.app, ["users", "set-password", "ada"], input="Another horse 9\nAnother horse 9\n"
+    )
+    assert typed.exit_code == DONE, typed.output
+    assert "Another horse 9" not in typed.output
+    assert signed_in(folder, "ada", "Another horse 9") is not None
 
 
 def test_the_password_can_be_typed() -> None:
@@ -163,6 +291,7 @@ def test_an_administrator_who_cannot_be_made_is_one_line(
         ["users", "create-admin"],
         ["users", "create-admin", "--username", "ada"],
         ["users", "nonsense"],
+        ["users", "set-role", "ada", "boss"],
         ["serve", "--port", "99999"],
         ["serve", "--port", "http"],
         ["serve", "--workers", "0"],
@@ -198,6 +327,10 @@ UNFIT: Final = [
     ("MEMORY", "perhaps"),
     ("SECRET_KEY", "canary-of-31-bytes-is-too-short"),
     ("SECRET_KEY", ""),
+    ("PREVIOUS_SECRET_KEY", "canary-of-31-bytes-is-too-short"),
+    ("PREVIOUS_SECRET_KEY", ""),
+    ("SESSION_DAYS", "0"),
+    ("SESSION_DAYS", "366"),
     ("DATABASE_URL", ""),
     ("DATABASE_URL", "tradepost.db"),
     ("DATABASE_URL", "mysql://shop:canary@localhost/shop"),
@@ -258,6 +391,16 @@ def test_a_file_is_migrated_and_served(tradepost: Run, served: Served, folder: P
     assert {file.name for file in folder.iterdir()} == {"tradepost.db", "tradepost.secret"}
     again = tradepost("serve")
     assert (again.code, "upgraded" in again.output) == (DONE, False)
+
+
+@pytest.mark.parametrize(("proxies", "believed"), [("", False), ("10.0.0.1", True), ("*", True)])
+def test_only_proxies_that_are_trusted_say_for_whom_they_ask(
+    tradepost: Run, served: Served, proxies: str, believed: bool
+) -> None:
+    assert tradepost("serve", TRUSTED_PROXIES=proxies).code == DONE
+    assert served.options is not None
+    assert served.options["proxy_headers"] is believed
+    assert served.options["forwarded_allow_ips"] == proxies
 
 
 def test_workers_are_processes_that_build_the_service_themselves(

@@ -13,6 +13,7 @@ import pytest
 from dependency_injector import providers
 from sqlalchemy import text
 
+from application.identity.ports import Holder
 from application.shared.errors import (
     Busy,
     Deadlock,
@@ -23,6 +24,7 @@ from application.shared.errors import (
     Unavailable,
 )
 from application.shared.unit_of_work import ATTEMPTS, Runner
+from domain.identity.session import SessionId
 from domain.identity.user import UserId
 from infrastructure.memory.database import MemoryDatabase
 from infrastructure.sql import readiness
@@ -147,7 +149,8 @@ async def test_while_the_database_is_away_it_lives_and_is_not_ready(away: Opened
 async def test_a_database_that_is_away_is_503_and_never_500(
     away: Opened, method: str, path: str, body: Any
 ) -> None:
-    token = away.container.tokens().issue(UserId(UUID(NOWHERE)))
+    nobody = UUID(NOWHERE)
+    token = away.container.tokens().issue(Holder(UserId(nobody), SessionId(nobody)))
     for key in (None, "key"):
         refused = await Caller(away.http, token=token).send(method, path, body, key=key)
         problem(refused, 503, "unavailable")

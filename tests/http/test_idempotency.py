@@ -178,7 +178,6 @@ async def test_what_was_not_found_may_come(api: Api) -> None:
         {"content": b'{"items": [{"quantity": 2, "sku": "MUG"}]}'},
         {"body": {"items": [{"sku": "MUG", "quantity": 11}]}},
         {"params": {"dry_run": "false"}},
-        {"body": {"items": []}},
     ],
 )
 async def test_a_key_belongs_to_one_request(api: Api, other: Json) -> None:

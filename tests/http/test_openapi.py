@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.routing import Mount, Route
 
+from tests.builders import PASSWORD
 from tests.http.api import (
     FORM,
     JSON,
@@ -22,6 +23,7 @@ from tests.http.api import (
     Opened,
     a_category,
     a_product,
+    a_registration,
     api_of,
     basket,
     content,
@@ -36,7 +38,24 @@ OPERATIONS: Final = {
     "live": "GET /livez",
     "ready": "GET /readyz",
     "register_user": "POST /v1/users",
+    "list_users": "GET /v1/users",
+    "get_own_profile": "GET /v1/users/me",
+    "update_own_profile": "PATCH /v1/users/me",
+    "change_own_password": "POST /v1/users/me/password",
+    "list_own_sessions": "GET /v1/users/me/sessions",
+    "end_own_sessions": "DELETE /v1/users/me/sessions",
+    "end_own_session": "DELETE /v1/users/me/sessions/{id}",
+    "create_users": "POST /v1/users/bulk",
+    "deactivate_idle_users": "POST /v1/users/bulk/deactivate",
+    "delete_inactive_users": "DELETE /v1/users/bulk/inactive",
+    "get_user": "GET /v1/users/{id}",
+    "update_user": "PATCH /v1/users/{id}",
+    "replace_user": "PUT /v1/users/{id}",
+    "delete_user": "DELETE /v1/users/{id}",
+    "deactivate_user": "POST /v1/users/{id}/deactivate",
+    "activate_user": "POST /v1/users/{id}/activate",
     "issue_token": "POST /v1/auth/token",
+    "revoke_token": "POST /v1/auth/revoke",
     "list_categories": "GET /v1/categories",
     "create_category": "POST /v1/categories",
     "get_category": "GET /v1/categories/{id}",
@@ -226,12 +245,15 @@ async def test_header_and_query_parameters_are_declared(operations: list[Operati
     for each in operations:
         names = {*each.parameters}
         of_the_shop = each.path.startswith(("/v1/categories", "/v1/products", "/v1/orders"))
-        single = "{id}" in each.path
-        assert ("Idempotency-Key" in names) is (each.method == "POST" and "auth" not in each.path)
+        of_credentials = each.path.startswith("/v1/auth") or each.path.endswith("/password")
+        versioned = "/sessions" not in each.path
+        single = ("{id}" in each.path or each.path == "/v1/users/me") and versioned
+        assert ("Idempotency-Key" in names) is (each.method == "POST" and not of_credentials)
         assert ("If-Match" in names) is (each.method != "GET" and single)
         assert ("If-None-Match" in names) is (each.method == "GET" and single)
         assert ("dry_run" in names) is (each.method != "GET" and of_the_shop)
-        listing = each.method == "GET" and of_the_shop and not single
+        of_many = of_the_shop or each.path == "/v1/users"
+        listing = each.method == "GET" and of_many and not single
         paging = {"limit", "cursor", "offset", "with_total", "sort"}
         assert (paging & names) == (paging if listing else set())
         for parameter in each.parameters.values():
@@ -274,6 +296,12 @@ async def prepared(fresh: Api, operation: Operation, sample: Json) -> tuple[str,
         body = {"email": "ada@example.com"} | {k: sample[k] for k in ("username", "password")}
         content(await fresh.nobody.post("/v1/users", body), 201)
         return path, fresh.nobody
+    if name == "change_own_password":
+        password = sample["old_password"]
+        await fresh.user(username="ada", password=password)
+        return path, await fresh.signed_in("ada", password)
+    if "users" in path:
+        return path.replace("{id}", fresh.other.id), fresh.admin
     if name == "place_order":
         for item in sample["items"]:
             price = {"amount": "7.99", "currency": "USD"}
@@ -292,7 +320,13 @@ async def test_every_status_that_is_given_is_declared(
 ) -> None:
     category, product = await api.category(), await api.product(stock=3)
     order = await api.order(product)
-    ids = {"categories": category["id"], "products": product["id"], "orders": order["id"]}
+    ids = {
+        "categories": category["id"],
+        "products": product["id"],
+        "orders": order["id"],
+        "sessions": NOWHERE,
+        "users": api.other.id,
+    }
     bodies = {
         "create_category": a_category(),
         "create_product": a_product(),
@@ -301,6 +335,13 @@ async def test_every_status_that_is_given_is_declared(
         "update_product": {"name": "x"},
         "place_order": basket((product, 1)),
         "move_order": {"to": "confirmed"},
+        "register_user": a_registration(),
+        "update_own_profile": {"bio": "x"},
+        "update_user": {"bio": "x"},
+        "replace_user": {"username": "other", "email": "other@example.com"},
+        "create_users": {"items": [a_registration()]},
+        "deactivate_idle_users": {"inactive_days": 90},
+        "change_own_password": {"old_password": "Wrong horse 9", "new_password": PASSWORD},
     }
     for each in sorted(operations, key=lambda each: each.method == "DELETE"):
         declared = each.declared["responses"]

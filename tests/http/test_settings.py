@@ -70,7 +70,7 @@ def test_the_defaults_are_those_of_a_first_try() -> None:
 
 
 def test_a_file_has_its_own_secret_for_its_owner_alone(folder: Path) -> None:
-    secret = settings(database_url="sqlite:///shop.db").secret
+    secret = settings(database_url="sqlite:///shop.db").secrets[0]
     file = folder / "shop.secret"
     assert file.read_text() == secret
     assert len(secret.encode()) >= 32
@@ -80,15 +80,15 @@ def test_a_file_has_its_own_secret_for_its_owner_alone(folder: Path) -> None:
 
 def test_the_secret_of_a_file_stays(folder: Path) -> None:
     url = f"sqlite:///{folder}/shop.db"
-    secrets = {settings(database_url=url).secret for _ in range(3)}
-    secrets.add(settings(database_url="sqlite:///shop.db").secret)
+    secrets = {settings(database_url=url).secrets[0] for _ in range(3)}
+    secrets.add(settings(database_url="sqlite:///shop.db").secrets[0])
     assert len(secrets) == 1
-    assert settings(database_url="sqlite:///other.db").secret not in secrets
+    assert settings(database_url="sqlite:///other.db").secrets[0] not in secrets
 
 
 def test_of_many_that_start_at_once_all_have_the_same_secret(folder: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
-        found = pool.map(lambda _: settings(database_url="sqlite:///shop.db").secret, range(64))
+        found = pool.map(lambda _: settings(database_url="sqlite:///shop.db").secrets[0], range(64))
         assert len({*found}) == 1
     assert [file.name for file in folder.iterdir()] == ["shop.secret"]
 
@@ -96,19 +96,19 @@ def test_of_many_that_start_at_once_all_have_the_same_secret(folder: Path) -> No
 def test_a_secret_that_is_given_is_the_one(folder: Path) -> None:
     for url in ("sqlite:///shop.db", "postgresql://h/shop"):
         given = settings(database_url=url, secret_key=SecretStr(SECRET))
-        assert given.secret == SECRET
+        assert given.secrets == [SECRET]
         assert SECRET not in repr(given)
     assert [*folder.iterdir()] == []
 
 
 def test_a_shop_in_memory_signs_as_long_as_the_process_lives(folder: Path) -> None:
-    assert settings(memory=True).secret == settings(memory=True).secret
+    assert settings(memory=True).secrets == settings(memory=True).secrets
     assert [*folder.iterdir()] == []
 
 
 def test_a_server_is_shared_so_its_secret_is_given() -> None:
     with pytest.raises(MissingSecret):
-        settings(database_url="postgresql://h/shop").secret  # noqa: B018
+        settings(database_url="postgresql://h/shop").secrets  # noqa: B018
 
 
 @pytest.mark.parametrize("key", ["", "short", "x" * 31, "é" * 15])
@@ -118,7 +118,7 @@ def test_a_secret_has_32_bytes_at_least(key: str) -> None:
 
 
 def test_thirty_two_bytes_will_do() -> None:
-    assert settings(secret_key=SecretStr("é" * 16)).secret == "é" * 16
+    assert settings(secret_key=SecretStr("é" * 16)).secrets == ["é" * 16]
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

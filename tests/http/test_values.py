@@ -336,7 +336,7 @@ ADDRESSES: Final = (
 )  # fmt: skip
 
 NO_USERNAMES: Final = (
-    "", "ab", "a b", "a-b", "a.b", "a@b", "ada\u200b", "adа", "ａｄａ", "ad\u212a", "\u202eada",
+    "", "ab", "a b", "a-b", "a.b", "a@b", "ada\u200b", "adа", "\u202eada",
     "ada\n", "a" * 51, BOMB,
 )  # fmt: skip
 NO_PASSWORDS: Final = (

@@ -95,15 +95,21 @@ def test_the_guide_for_operators_works_as_it_stands(
     database = f"readme_{uuid4().hex}"
     postgres.create(database)
     port = free_port()
-    prepare, serve, ask = (
+    prepare, users, serve, ask = (
         block.replace("postgresql://shop:password@db.example/shop", postgres.url(database)).replace(
             "8000", str(port)
         )
         for block in blocks("For operators", "sh")
     )
-    printed = shell(prepare, tmp_path)
+    printed = shell(f"{prepare}\n{users}", tmp_path)
     assert "CREATE TABLE" in (tmp_path / "upgrade.sql").read_text()
     assert "upgraded to 0001" in printed
+    assert printed.splitlines()[-4:] == [
+        "grace is now there, as admin",
+        "a shop keeps at least one administrator",
+        "grace has another password",
+        "and an active one",
+    ]
 
     variables = {
         "TRADEPOST_DATABASE_URL": postgres.url(database),

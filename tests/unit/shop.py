@@ -3,14 +3,16 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from application.shared.outbox import Listener, nobody
 from domain.catalog.category import Category
 from domain.catalog.product import Product
+from domain.identity.session import Session
 from domain.identity.user import User
 from domain.ordering.order import Order
 from domain.shared.aggregate import Aggregate
 from infrastructure.memory.catalog import MemoryCategoryQueries, MemoryProductQueries
 from infrastructure.memory.database import MemoryDatabase
-from infrastructure.memory.identity import MemoryUserQueries
+from infrastructure.memory.identity import MemorySessionQueries, MemoryUserQueries
 from infrastructure.memory.ordering import MemoryOrderQueries
 from infrastructure.memory.unit_of_work import MemoryUnitOfWork, open_shop
 
@@ -23,9 +25,10 @@ class Shop:
     """A shop in memory, and what is stored in it."""
 
     database: MemoryDatabase = field(default_factory=lambda: open_shop(lock_timeout=0.05))
+    listener: Listener = nobody
 
     def begin(self) -> MemoryUnitOfWork:
-        return MemoryUnitOfWork(self.database)
+        return MemoryUnitOfWork(self.database, self.listener)
 
     async def keep(self, *aggregates: Aggregate) -> None:
         """Store them in this order, as if it had happened long ago: nobody hears of it."""
@@ -34,6 +37,8 @@ class Shop:
                 match aggregate:
                     case User():
                         work.users.add(aggregate)
+                    case Session():
+                        work.sessions.add(aggregate)
                     case Category():
                         work.categories.add(aggregate)
                     case Product():
@@ -52,6 +57,9 @@ class Shop:
 
     def stock(self, *products: Product) -> list[int]:
         return [self.now(product).stock for product in products]
+
+    def is_there(self, aggregate: Aggregate) -> bool:
+        return self.database.get(type(aggregate), aggregate.id) is not None
 
     def count(self, kind: type[Aggregate]) -> int:
         return len([*self.database.all(kind)])
@@ -79,6 +87,9 @@ class Shop:
     @property
     def users(self) -> MemoryUserQueries:
         return MemoryUserQueries(self.database)
+
+    def sessions(self) -> MemorySessionQueries:
+        return MemorySessionQueries(self.database)
 
     @property
     def categories(self) -> MemoryCategoryQueries:

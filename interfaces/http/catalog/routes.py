@@ -8,13 +8,11 @@ from application.catalog.curation import Curation
 from application.catalog.queries import ProductFilter
 from application.catalog.stocking import Stocking
 from domain.catalog.category import CategoryId
-from domain.catalog.product import Product, ProductId, Sku
-from domain.shared.errors import DomainError
+from domain.catalog.product import ProductId, Sku
 from interfaces.http.answers import nothing, resource
+from interfaces.http.bulk import BulkOut
 from interfaces.http.catalog.schemas import (
     BulkCreate,
-    BulkOut,
-    BulkRow,
     CategoryOut,
     CreateCategory,
     CreateProduct,
@@ -34,7 +32,6 @@ from interfaces.http.dependencies import (
 )
 from interfaces.http.openapi import problems
 from interfaces.http.pages import ListOf, Paging, paging
-from interfaces.http.problems import document, problem_of_row
 from interfaces.http.routing import RehearsableRoute, router
 from interfaces.http.schemas import Id, QueryBool
 
@@ -163,10 +160,8 @@ async def create_products(
     body: BulkCreate, actor: CurrentActor, stocking: StockingService, request: Request
 ) -> BulkOut:
     """Add many products: all or none, or with `skip` every one that can be."""
-    results = await stocking.create_all(actor, body.drafts(), skip=body.on_error == "skip")
-    rows = [_row(index, result, request) for index, result in enumerate(results)]
-    failed = sum(row.status == "failed" for row in rows)
-    return BulkOut(succeeded=len(rows) - failed, failed=failed, results=rows)
+    skip = body.on_error == "skip"
+    return BulkOut.of(await stocking.create_all(actor, body.drafts(), skip=skip), request)
 
 
 @products.get(
@@ -208,14 +203,3 @@ async def delete_product(
     """Take it out of the catalog. Orders keep it; its sku and slug are free again."""
     await stocking.delete(actor, ProductId(id), expected=expected)
     return nothing()
-
-
-def _row(index: int, result: Product | DomainError, request: Request) -> BulkRow:
-    if isinstance(result, Product):
-        return BulkRow(index=index, status="created", id=result.id, problem=None)
-    problem = document(
-        problem_of_row(index, result),
-        instance=request.url.path,
-        request_id=request.state.request_id,
-    )
-    return BulkRow(index=index, status="failed", id=None, problem=problem)

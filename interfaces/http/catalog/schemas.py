@@ -1,13 +1,10 @@
-from typing import Annotated, Any, Final, Literal, Self, cast
+from typing import Annotated, Any, Final, Self, cast
 from uuid import UUID
 
 from pydantic import (
     AfterValidator,
     ConfigDict,
     Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
 )
 
 from application.catalog.curation import CategoryPatch
@@ -24,7 +21,8 @@ from domain.catalog.product import (
     SKU_LENGTH,
     sku,
 )
-from domain.shared.errors import DomainError, RuleBroken
+from domain.shared.errors import DomainError
+from interfaces.http.bulk import MOST_ROWS, OR_REJECTED, OnError, RejectedRow
 from interfaces.http.schemas import (
     ABSENT,
     Body,
@@ -39,9 +37,6 @@ from interfaces.http.schemas import (
     checked,
     wrong,
 )
-from interfaces.http.validation import places
-
-MOST_ROWS = 1_000
 
 SkuText = Annotated[
     str,
@@ -212,42 +207,11 @@ class BulkCreate(Body):
         json_schema_extra={"examples": [{"items": [_MUG], "on_error": "skip"}]}
     )
 
-    items: Annotated[list["Row"], Field(min_length=1, max_length=MOST_ROWS)]
-    on_error: Literal["abort", "skip"] = "abort"
+    items: Annotated[
+        list[Annotated[CreateProduct, OR_REJECTED]], Field(min_length=1, max_length=MOST_ROWS)
+    ]
+    on_error: OnError = "abort"
 
     def drafts(self) -> list[Draft | DomainError]:
         rows = cast(list[CreateProduct | RejectedRow], self.items)
         return [row.draft() if isinstance(row, CreateProduct) else row for row in rows]
-
-
-class RejectedRow(RuleBroken):
-    """A row whose form is wrong; `details["errors"]` says where in the row."""
-
-    code = "validation-error"
-
-
-def _or_rejected(
-    row: object, validate: ValidatorFunctionWrapHandler
-) -> CreateProduct | RejectedRow:
-    # One bad row must not take the others with it, so its errors become its value.
-    try:
-        valid: CreateProduct = validate(row)
-    except ValidationError as error:
-        return RejectedRow("the row does not fit", errors=places(error.errors()))
-    return valid
-
-
-Row = Annotated[CreateProduct, WrapValidator(_or_rejected)]
-
-
-class BulkRow(View):
-    index: int
-    status: Literal["created", "failed"]
-    id: UUID | None
-    problem: dict[str, Any] | None
-
-
-class BulkOut(View):
-    succeeded: int
-    failed: int
-    results: list[BulkRow]

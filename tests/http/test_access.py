@@ -1,0 +1,279 @@
+"""Who may do what: every operation of the document, asked by everybody, against one table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from tests.builders import PASSWORD
+from tests.http.api import (
+    FORM,
+    JSON,
+    NOWHERE,
+    Api,
+    Caller,
+    Json,
+    a_category,
+    a_product,
+    a_registration,
+    content,
+    in_memory,
+    problem,
+)
+
+CALLERS: Final = ("nobody", "customer", "other", "staff", "admin")
+OPEN: Final = (200,) * 5
+PUBLIC_POST: Final = (201,) * 5
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """
+    One operation and the status that each of CALLERS gets.
+
+    `path` may hold {order}, which the first customer placed, {product}, {category}, {session} of
+    the first customer, and {user}, who is a third customer.
+    """
+
+    operation: str
+    path: str
+    statuses: tuple[int, ...]
+    body: Any = None
+    form: str | None = None
+    absent: str | None = None  # the path of something that is not there; None where that is no case
+
+
+def signed_in(status: int) -> tuple[int, ...]:
+    return (401, *(status,) * 4)
+
+
+def staff(status: int) -> tuple[int, ...]:
+    return (401, 403, 403, status, status)
+
+
+def admin(status: int) -> tuple[int, ...]:
+    return (401, 403, 403, 403, status)
+
+
+def owner(status: int) -> tuple[int, ...]:
+    return (401, status, 404, status, status)
+
+
+def absent(collection: str, rest: str = "") -> str:
+    return f"/v1/{collection}/{NOWHERE}{rest}"
+
+
+GRANT: Final = f"grant_type=password&username=customer&password={PASSWORD.replace(' ', '+')}"
+PASSWORDS: Final = {"old_password": PASSWORD, "new_password": PASSWORD}
+ROLE: Final = {"role": "staff"}
+PROFILE: Final = {"username": "grace", "email": "grace@example.com"}
+USER: Final = "/v1/users/{user}"
+ORDER: Final = "/v1/orders/{order}"
+PRODUCT: Final = "/v1/products/{product}"
+CATEGORY: Final = "/v1/categories/{category}"
+SESSION: Final = "/v1/users/me/sessions/{session}"
+TABLE: Final = [
+    Row("index", "/", OPEN),
+    Row("live", "/livez", OPEN),
+    Row("ready", "/readyz", OPEN),
+    Row("register_user", "/v1/users", PUBLIC_POST, a_registration()),
+    Row("issue_token", "/v1/auth/token", OPEN, form=GRANT),
+    Row("revoke_token", "/v1/auth/revoke", (204,) * 5, form="token=x"),
+    Row("get_own_profile", "/v1/users/me", signed_in(200)),
+    Row("update_own_profile", "/v1/users/me", signed_in(200), {"bio": "x"}),
+    Row("change_own_password", "/v1/users/me/password", signed_in(204), PASSWORDS),
+    Row("list_own_sessions", "/v1/users/me/sessions", signed_in(200)),
+    Row("end_own_sessions", "/v1/users/me/sessions", signed_in(204)),
+    Row("end_own_session", SESSION, (401, 204, 404, 404, 404), absent=absent("users/me/sessions")),
+    Row("list_users", "/v1/users", staff(200)),
+    Row("get_user", USER, staff(200), absent=absent("users")),
+    Row("update_user", USER, staff(200), {"bio": "x"}, absent=absent("users")),
+    Row("update_user", USER, admin(200), ROLE, absent=absent("users")),
+    Row("replace_user", USER, staff(200), PROFILE, absent=absent("users")),
+    Row("replace_user", USER, admin(200), PROFILE | ROLE, absent=absent("users")),
+    Row("deactivate_user", f"{USER}/deactivate", staff(200), absent=absent("users", "/deactivate")),
+    Row("activate_user", f"{USER}/activate", staff(200), absent=absent("users", "/activate")),
+    Row("delete_user", USER, admin(204), absent=absent("users")),
+    Row("create_users", "/v1/users/bulk", admin(200), {"items": [a_registration()]}),
+    Row("deactivate_idle_users", "/v1/users/bulk/deactivate", admin(200), {"inactive_days": 90}),
+    Row("delete_inactive_users", "/v1/users/bulk/inactive", admin(200)),
+    Row("list_categories", "/v1/categories", OPEN),
+    Row("create_category", "/v1/categories", staff(201), a_category()),
+    Row("get_category", CATEGORY, OPEN, absent=absent("categories")),
+    Row("update_category", CATEGORY, staff(200), {"name": "x"}, absent=absent("categories")),
+    Row("delete_category", CATEGORY, staff(204), absent=absent("categories")),
+    Row("list_products", "/v1/products", OPEN),
+    Row("list_products", "/v1/products?is_active=false", (401, 403, 403, 200, 200)),
+    Row("list_products", "/v1/products?deleted=true", (401, 403, 403, 200, 200)),
+    Row("create_product", "/v1/products", staff(201), a_product()),
+    Row("create_products", "/v1/products/bulk", staff(200), {"items": [a_product()]}),
+    Row("get_product", PRODUCT, OPEN, absent=absent("products")),
+    Row(
+        "get_product",
+        "/v1/products/{inactive}",
+        (404, 404, 404, 200, 200),
+        absent=absent("products"),
+    ),
+    Row("update_product", PRODUCT, staff(200), {"name": "x"}, absent=absent("products")),
+    Row("delete_product", PRODUCT, staff(204), absent=absent("products")),
+    Row("place_order", "/v1/orders", signed_in(201), {"items": [{"sku": "MUG", "quantity": 1}]}),
+    Row(
+        "place_order",
+        "/v1/orders",
+        (401, 403, 403, 201, 201),
+        {"items": [{"sku": "MUG", "quantity": 1}], "customer_id": "{user}"},
+    ),
+    Row("list_orders", "/v1/orders", signed_in(200)),
+    Row("get_order", ORDER, owner(200), absent=absent("orders")),
+    Row(
+        "move_order",
+        f"{ORDER}/transitions",
+        owner(200),
+        {"to": "cancelled"},
+        absent=absent("orders", "/transitions"),
+    ),
+    Row(
+        "move_order",
+        f"{ORDER}/transitions",
+        (401, 403, 404, 200, 200),
+        {"to": "confirmed"},
+        absent=absent("orders", "/transitions"),
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    method: str
+    template: str
+
+
+async def operations(api: Api) -> dict[str, Place]:
+    document = content(await api.nobody.get("/v1/openapi.json"), 200)
+    return {
+        declared["operationId"]: Place(method.upper(), path)
+        for path, methods in document["paths"].items()
+        for method, declared in methods.items()
+    }
+
+
+@in_memory
+async def test_every_operation_has_a_row_and_every_row_an_operation(api: Api) -> None:
+    found = await operations(api)
+    assert {row.operation for row in TABLE} == {*found}
+    for row in TABLE:
+        template = found[row.operation].template.split("/")
+        path = row.path.partition("?")[0].split("/")
+        assert [part for part in template if "{" not in part] == [
+            part for part, there in zip(path, template, strict=True) if "{" not in there
+        ]
+        assert ("{id}" in template) is ("{" in row.path)
+
+
+@in_memory
+async def test_every_operation_on_something_is_asked_for_what_is_not_there(api: Api) -> None:
+    by_operation = groupby(TABLE, key=lambda row: row.operation)
+    asked = {name for name, its in by_operation if any(row.absent for row in its)}
+    places = await operations(api)
+    assert asked == {name for name, place in places.items() if "{id}" in place.template}
+
+
+async def prepared(api: Api) -> dict[str, str]:
+    """The things that the paths of the table name, by their names there."""
+    mug = await api.product(sku="MUG", stock=100)
+    grant = await api.grant("customer")
+    [session] = [
+        session["id"]
+        for session in (await api.holder(grant).get("/v1/users/me/sessions")).json()["items"]
+        if session["current"]
+    ]
+    return {
+        "product": mug["id"],
+        "inactive": (await api.product(is_active=False))["id"],
+        "category": (await api.category())["id"],
+        "order": (await api.order(mug))["id"],
+        "user": (await api.user())["id"],
+        "session": session,
+    }
+
+
+def filled(value: Any, things: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: filled(each, things) for name, each in value.items()}
+    return value.format(**things) if isinstance(value, str) else value
+
+
+async def ask(who: Caller, method: str, path: str, row: Row, things: Json) -> httpx.Response:
+    if row.form is not None:
+        return await who.send(method, path, content=row.form.encode(), content_type=FORM)
+    body = filled(row.body, things)
+    return await who.send(method, path, body, content_type=JSON)
+
+
+@pytest.mark.parametrize("who", CALLERS)
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.operation}-{row.path[-12:]}")
+@in_memory
+async def test_everybody_may_do_what_the_table_says(api: Api, row: Row, who: str) -> None:
+    things = await prepared(api)
+    method = (await operations(api))[row.operation].method
+    caller: Caller = getattr(api, who)
+    before = await api.contents()
+    expected = row.statuses[CALLERS.index(who)]
+    answer = await ask(caller, method, filled(row.path, things), row, things)
+    assert answer.status_code == expected, answer.text
+    if expected < 400:
+        return
+    assert await api.contents() == before
+    code = {401: "unauthenticated", 403: "forbidden"}.get(expected, answer.json()["code"])
+    problem(answer, expected, code)
+    assert ("WWW-Authenticate" in answer.headers) is (expected == 401)
+
+
+@in_memory
+@pytest.mark.parametrize("row", [row for row in TABLE if row.absent], ids=lambda row: row.operation)
+async def test_what_is_not_mine_is_as_if_it_were_not_there(api: Api, row: Row) -> None:
+    things = await prepared(api)
+    method = (await operations(api))[row.operation].method
+    for who, expected in zip(CALLERS, row.statuses, strict=True):
+        if expected < 400:
+            continue
+        caller: Caller = getattr(api, who)
+        async with api.unchanged():
+            there = await ask(caller, method, filled(row.path, things), row, things)
+            missing = await ask(caller, method, str(row.absent), row, things)
+        if expected == 403 and row.operation == "move_order":
+            continue  # the customer sees this very order
+        if expected == 403 and missing.status_code == 404:
+            assert who == "staff", "only who may look at users learns that one is missing"
+            continue
+        assert told(there) == told(missing)
+
+
+def told(answer: httpx.Response) -> tuple[int, Json, Json]:
+    """The answer but for the id that was asked for and the id of the request."""
+    body = {**answer.json(), "instance": "", "request_id": ""}
+    return answer.status_code, body, {**answer.headers, "x-request-id": ""}
+
+
+async def test_of_orders_everybody_sees_their_own_and_staff_all(api: Api) -> None:
+    mine, others = await api.order(), await api.order(by=api.other)
+    for who, seen in (
+        (api.customer, {mine["id"]}),
+        (api.other, {others["id"]}),
+        (api.staff, {mine["id"], others["id"]}),
+    ):
+        listed = content(await who.get("/v1/orders"), 200)
+        assert {order["id"] for order in listed["items"]} == seen
+    filtered = await api.other.get("/v1/orders", params={"customer_id": api.customer.id})
+    assert mine["id"] not in filtered.text
+
+
+async def test_who_may_not_is_told_so_before_anything_is_counted_or_kept(api: Api) -> None:
+    async with api.unchanged():
+        for key in ("one", "one"):
+            refused = await api.customer.post(f"/v1/users/{api.other.id}/deactivate", key=key)
+            problem(refused, 403, "forbidden")
+            assert "Idempotent-Replayed" not in refused.headers
