@@ -18,7 +18,7 @@ from domain.ordering.order import Order, OrderId
 
 T = TypeVar("T")
 
-LONG_ENOUGH: Final = 0.1  # seconds in which whoever need not wait is done
+LONG_ENOUGH: Final = 0.05  # seconds in which whoever need not wait is done
 
 
 class Mishap(Exception):
