@@ -20,6 +20,14 @@ class Cleared:
 
 
 @dataclass(frozen=True, slots=True)
+class Tidied:
+    """How many rows are gone that were of no use any more."""
+
+    sessions: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Housekeeping:
     """Looking through all users for those who are users no more."""
 
@@ -53,3 +61,13 @@ class Housekeeping:
                     kept += 1
             await work.commit()
         return Cleared(deleted, kept)
+
+    async def tidy(self, actor: Actor) -> Tidied:
+        """Remove sessions that are over and attempts to sign in that nobody counts any more."""
+        actor.require(Permission.DELETE_USERS)
+        at = self.clock()
+        async with self.begin() as work:
+            attempts = await work.attempts.forget_old(at=at)
+            sessions = await work.sessions.forget_all_expired(at=at)
+            await work.commit()
+        return Tidied(sessions, attempts)

@@ -48,6 +48,9 @@ class Sessions(Protocol):
     async def forget_expired(self, user_id: UserId, *, at: datetime) -> None:
         """Remove what can never be used again."""
 
+    async def forget_all_expired(self, *, at: datetime) -> int:
+        """The same of every user; how many they were."""
+
     def add(self, session: Session) -> None: ...
 
 
@@ -56,6 +59,9 @@ class AttemptCounts(Protocol):
 
     async def of(self, id: UUID, *, at: datetime) -> Attempts:
         """The count under this id, locked; one of none where nobody failed yet."""
+
+    async def forget_old(self, *, at: datetime) -> int:
+        """Remove the counts that an attempt would begin anew; how many they were."""
 
 
 class IdentityWork(UnitOfWork, Protocol):

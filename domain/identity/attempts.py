@@ -50,6 +50,11 @@ class Attempts(Aggregate):
     def none(cls, id: UUID, *, at: datetime) -> Self:
         return cls(id=id, last_at=at)
 
+    def is_old(self, *, at: datetime) -> bool:
+        """Whether nothing that was counted matters any more."""
+        blocked = self.blocked_until is not None and at < self.blocked_until
+        return not blocked and at - self.last_at >= WINDOW
+
     def begin(self, limit: Limit, *, at: datetime) -> None:
         """Count one more, or TooManyAttempts."""
         if self.blocked_until is not None and at < self.blocked_until:

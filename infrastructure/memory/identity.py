@@ -104,6 +104,13 @@ class MemorySessions:
             self._session.remove(session)
         await self._session.flush()
 
+    async def forget_all_expired(self, *, at: datetime) -> int:
+        expired = await self._session.select(Session, lambda session: session.expires_at <= at)
+        for session in expired:
+            self._session.remove(session)
+        await self._session.flush()
+        return len(expired)
+
     def add(self, session: Session) -> None:
         self._session.add(session)
 
@@ -118,6 +125,13 @@ class MemoryAttemptCounts:
             attempts = Attempts.none(id, at=at)
             self._session.add(attempts)
         return attempts
+
+    async def forget_old(self, *, at: datetime) -> int:
+        old = await self._session.select(Attempts, lambda attempts: attempts.is_old(at=at))
+        for attempts in old:
+            self._session.remove(attempts)
+        await self._session.flush()
+        return len(old)
 
 
 _SORTS: Final[dict[str, Callable[[UserDetails], Any]]] = {

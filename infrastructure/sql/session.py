@@ -1,8 +1,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Select, Table, event, inspect
+from sqlalchemy import Delete, Select, Table, event, inspect
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
@@ -78,3 +79,9 @@ def insert_into(session: AsyncSession, table: Table) -> postgresql.Insert | sqli
 
 async def insert_if_absent(session: AsyncSession, table: Table, row: Mapping[str, Any]) -> None:
     await session.execute(insert_into(session, table).values(**row).on_conflict_do_nothing())
+
+
+async def removed(session: AsyncSession, statement: Delete) -> int:
+    """How many rows the statement has removed."""
+    result: CursorResult[Any] = await session.execute(statement)  # type: ignore[assignment]
+    return result.rowcount

@@ -20,11 +20,14 @@ def user_commands(open_shop: Callable[[], Container]) -> typer.Typer:
     commands = typer.Typer(help="Users and their roles.", no_args_is_help=True)
 
     def say(command: Callable[[Administration], Awaitable[str]]) -> None:
+        say_of_shop(lambda shop: command(shop.administration()))
+
+    def say_of_shop(command: Callable[[Container], Awaitable[str]]) -> None:
         shop = open_shop()
 
         async def run() -> str:
             try:
-                return await shop.runner()(lambda: command(shop.administration()))
+                return await shop.runner()(lambda: command(shop))
             finally:
                 await close(shop)
 
@@ -77,6 +80,16 @@ def user_commands(open_shop: Callable[[], Container]) -> typer.Typer:
             return f"{changed.username} has another password"
 
         say(change)
+
+    @commands.command()
+    def tidy() -> None:
+        """Remove expired sessions and forgotten attempts to sign in; for a daily job."""
+
+        async def remove(shop: Container) -> str:
+            gone = await shop.housekeeping().tidy(OPERATOR)
+            return f"{gone.sessions} expired sessions and {gone.attempts} old attempts are gone"
+
+        say_of_shop(remove)
 
     return commands
 

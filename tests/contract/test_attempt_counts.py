@@ -8,7 +8,7 @@ import pytest
 
 from application.shared.errors import Busy
 from application.shared.unit_of_work import Runner
-from domain.identity.attempts import PER_USER, Limit, attempts_id
+from domain.identity.attempts import PER_USER, WINDOW, Limit, attempts_id
 from tests.builders import NOON
 from tests.contract.backends import Backend
 from tests.contract.steps import ends_of, failing, waits
@@ -152,3 +152,23 @@ async def test_what_a_failed_savepoint_counted_does_not_count(
         await work.commit()
 
     assert await failures(backend) == before + 1
+
+
+async def test_old_counts_are_forgotten_and_young_ones_kept(backend: Backend) -> None:
+    young, old, blocked = (attempts_id("user", name) for name in ("young", "old", "blocked"))
+    later = NOON + WINDOW
+    async with backend.begin() as work:
+        (await work.attempts.of(old, at=NOON)).begin(ENDLESS, at=NOON)
+        (await work.attempts.of(young, at=NOON)).begin(ENDLESS, at=NOON + timedelta(microseconds=1))
+        waiting = await work.attempts.of(blocked, at=NOON)
+        waiting.begin(ENDLESS, at=NOON)
+        waiting.blocked_until = later + timedelta(microseconds=1)
+        await work.commit()
+
+    async with backend.begin() as work:
+        assert await work.attempts.forget_old(at=later) == 1
+        await work.commit()
+
+    assert [await failures(backend, id) for id in (old, young, blocked)] == [0, 1, 1]
+    async with backend.begin() as work:
+        assert await work.attempts.forget_old(at=later) == 0

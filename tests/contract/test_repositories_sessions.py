@@ -210,3 +210,21 @@ async def test_what_a_failed_savepoint_has_forgotten_is_there_again(backend: Bac
     assert await open_sessions(backend, UserId(ada.id)) == []
     async with backend.begin() as work:
         assert (await session_in(work, session)).ended_at == NOON
+
+
+async def test_the_expired_sessions_of_everybody_are_forgotten(backend: Backend) -> None:
+    ada, bob = a_user(), a_user()
+    lasting, _ = a_session(ada, lifetime=DAY + SOON)
+    ending, _ = a_session(ada, lifetime=DAY)
+    other, _ = a_session(bob, lifetime=SOON)
+    await backend.keep(ada, bob, lasting, ending, other)
+
+    async with backend.begin() as work:
+        assert await work.sessions.forget_all_expired(at=NOON + DAY) == 2
+        await work.commit()
+
+    async with backend.begin() as work:
+        found = [
+            await work.sessions.find(SessionId(session.id)) for session in (lasting, ending, other)
+        ]
+    assert [session is not None for session in found] == [True, False, False]

@@ -188,6 +188,14 @@ def test_a_password_that_will_not_do_changes_nothing(tradepost: Run, folder: Pat
     assert users(folder / "tradepost.db") == before
 
 
+def test_what_is_of_no_use_any_more_is_tidied_away(tradepost: Run, folder: Path) -> None:
+    tradepost(*ADA, PASSWORD=PASSWORD)
+    assert signed_in(folder, "ada", PASSWORD) is not None
+    done = tradepost("users", "tidy")
+    said = "0 expired sessions and 0 old attempts are gone\n"
+    assert (done.code, done.output, done.errors) == (DONE, said, "")
+
+
 def test_the_last_administrator_stays_one(tradepost: Run, folder: Path) -> None:
     tradepost(*ADA, PASSWORD=PASSWORD)
     before = users(folder / "tradepost.db")

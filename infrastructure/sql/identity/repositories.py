@@ -5,12 +5,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.identity.attempts import Attempts
+from domain.identity.attempts import WINDOW, Attempts
 from domain.identity.session import Session, SessionId
 from domain.identity.user import Role, User, UserId, UserNotFound
 from domain.shared.text import folded
 from infrastructure.sql.identity.mapping import sessions, sign_in_attempts, users
-from infrastructure.sql.session import found, insert_if_absent, locking
+from infrastructure.sql.session import found, insert_if_absent, locking, removed
 
 
 class SqlUsers:
@@ -70,6 +70,9 @@ class SqlSessions:
             delete(Session).where(sessions.c.user_id == user_id, sessions.c.expires_at <= at)
         )
 
+    async def forget_all_expired(self, *, at: datetime) -> int:
+        return await removed(self._session, delete(Session).where(sessions.c.expires_at <= at))
+
     def add(self, session: Session) -> None:
         self._session.add(session)
 
@@ -88,3 +91,13 @@ class SqlAttemptCounts:
         statement = select(Attempts).where(sign_in_attempts.c.id == id)
         counted: Attempts = (await self._session.scalars(locking(statement))).one()
         return counted
+
+    async def forget_old(self, *, at: datetime) -> int:
+        blocked_until = sign_in_attempts.c.blocked_until
+        return await removed(
+            self._session,
+            delete(Attempts).where(
+                sign_in_attempts.c.last_at <= at - WINDOW,
+                or_(blocked_until.is_(None), blocked_until <= at),
+            ),
+        )

@@ -2,8 +2,9 @@ from datetime import timedelta
 
 import pytest
 
-from application.identity.housekeeping import Cleared
+from application.identity.housekeeping import Cleared, Tidied
 from application.identity.signing_in import InvalidCredentials
+from domain.identity.session import Session
 from domain.identity.user import Role, User
 from domain.shared.errors import Forbidden
 from tests.builders import (
@@ -107,6 +108,16 @@ async def test_a_clean_house_stays_as_it_is(desk: Desk) -> None:
     assert await desk.housekeeping.deactivate_idle(ADMIN, IDLE) == 0
 
 
+async def test_what_is_over_and_forgotten_is_tidied_away(desk: Desk) -> None:
+    await desk.user("ada")
+    await desk.sign_in("ada")
+    await desk.guess("somebody")
+    assert await desk.housekeeping.tidy(ADMIN) == Tidied(sessions=0, attempts=0)
+    desk.clock.move(days=365)
+    assert await desk.housekeeping.tidy(ADMIN) == Tidied(sessions=1, attempts=2)
+    assert desk.shop.count(Session) == 0
+
+
 @pytest.mark.parametrize("role", [Role.CUSTOMER, Role.STAFF])
 async def test_only_administrators_keep_house(desk: Desk, role: Role) -> None:
     gone = a_user_seen(registered=500, is_active=False)
@@ -116,5 +127,7 @@ async def test_only_administrators_keep_house(desk: Desk, role: Role) -> None:
         await desk.housekeeping.delete_deactivated(an_actor(role))
     with pytest.raises(Forbidden):
         await desk.housekeeping.deactivate_idle(an_actor(role), IDLE)
+    with pytest.raises(Forbidden):
+        await desk.housekeeping.tidy(an_actor(role))
     assert desk.shop.is_there(gone)
     assert desk.shop.now(lapsed).is_active
