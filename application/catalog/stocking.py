@@ -5,8 +5,9 @@ from typing import TypedDict, cast
 from application.catalog.ports import CatalogWork
 from application.catalog.queries import ProductDetails
 from application.identity.actor import Actor
+from application.shared.bulk import row_by_row
 from application.shared.clock import Clock
-from application.shared.errors import RowRefused, unchanged_since
+from application.shared.errors import unchanged_since
 from domain.catalog.category import Category, CategoryId
 from domain.catalog.product import Product, ProductChanges, ProductId, Sku
 from domain.identity.user import Permission
@@ -119,8 +120,11 @@ class Stocking:
         results = []
         async with work.savepoint():
             for draft in drafts:
-                results.append(await self._add_row(work, draft, taken))
-                taken.add(results[-1].slug)
+                if isinstance(draft, DomainError):
+                    raise draft
+                product, _ = await self._add(work, draft, taken)
+                taken.add(product.slug)
+                results.append(product)
         return results
 
     async def _add_each(
@@ -131,27 +135,16 @@ class Stocking:
         *,
         skip: bool,
     ) -> Sequence[Product | DomainError]:
-        """Each row in a savepoint of its own, so that it is known which one is refused."""
-        results: list[Product | DomainError] = []
-        for index, draft in enumerate(drafts):
-            try:
-                async with work.savepoint():
-                    product = await self._add_row(work, draft, taken)
-                taken.add(product.slug)
-                results.append(product)
-            except DomainError as refusal:
-                if not skip:
-                    raise RowRefused(index, refusal) from refusal
-                results.append(refusal)
-        return results
+        """Each row by itself, so that it is known which one is refused."""
 
-    async def _add_row(
-        self, work: CatalogWork, draft: Draft | DomainError, taken: set[Slug]
-    ) -> Product:
-        if isinstance(draft, DomainError):
-            raise draft
-        product, _ = await self._add(work, draft, taken)
-        return product
+        async def add(draft: Draft) -> Product:
+            product, _ = await self._add(work, draft, taken)
+            # Flushed here, so that a row that is refused takes no slug from those after it.
+            await work.flush()
+            taken.add(product.slug)
+            return product
+
+        return await row_by_row(work, drafts, add, skip=skip)
 
     async def _add(
         self, work: CatalogWork, draft: Draft, taken: set[Slug]

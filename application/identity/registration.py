@@ -5,6 +5,7 @@ from typing import Final
 
 from application.identity.actor import Actor
 from application.identity.ports import IdentityWork, PasswordHasher
+from application.shared.bulk import row_by_row
 from application.shared.clock import Clock
 from application.shared.errors import RowRefused
 from domain.identity import credentials
@@ -57,19 +58,12 @@ class Registration:
             if isinstance(row, DomainError) and not skip:
                 raise RowRefused(index, row)  # before all the others are hashed for nothing
         hashes = iter(await self._hash_all([row for row in rows if isinstance(row, NewUser)]))
-        results: list[User | DomainError] = []
         async with self.begin() as work:
-            for index, row in enumerate(rows):
-                try:
-                    if isinstance(row, DomainError):
-                        raise row
-                    async with work.savepoint():
-                        user = self._add(work, row, next(hashes))
-                    results.append(user)
-                except DomainError as refusal:
-                    if not skip:
-                        raise RowRefused(index, refusal) from refusal
-                    results.append(refusal)
+
+            async def add(new: NewUser) -> User:
+                return self._add(work, new, next(hashes))
+
+            results = await row_by_row(work, rows, add, skip=skip)
             await work.commit()
         return results
 
