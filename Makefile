@@ -1,7 +1,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := run
-.PHONY: run test unit check format lock replay bench-sign-in
+.PHONY: run test unit check format lock replay bench-sign-in bench-import
 
 $(VENV)/.run: requirements.lock pyproject.toml
 	python3 -m venv $(VENV)
@@ -45,3 +45,6 @@ replay: $(VENV)/.dev ## a real month of retail through the HTTP API (ARGS="--dat
 
 bench-sign-in: $(VENV)/.dev ## what signing in costs others, and what its timing tells (ARGS="--quick")
 	$(BIN)/python -m tests.benchmarks.sign_in $(ARGS)
+
+bench-import: $(VENV)/.dev ## what importing costs, against a bare COPY (ARGS="--quick")
+	$(BIN)/python -m tests.benchmarks.imports $(ARGS)

@@ -1,49 +1,73 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from application.shared.outbox import OutboxEntry
+from domain.catalog.product import Product
+from domain.catalog.stock import StockMovement
 from domain.shared.aggregate import Aggregate
 from domain.shared.events import Event, Recorded
 from domain.shared.ids import new_id
 from domain.shared.money import Money
 
 
+@dataclass(slots=True)
+class Journal:
+    """What happened, and what moved in and out of stock."""
+
+    events: list[OutboxEntry] = field(default_factory=list)
+    movements: list[StockMovement] = field(default_factory=list)
+
+    def gather(self, aggregates: Iterable[Aggregate]) -> None:
+        """Take over what the aggregates have recorded since they were last asked."""
+        for aggregate in aggregates:
+            released = aggregate.release_events()
+            self.events += [_entry(aggregate.id, recorded) for recorded in released]
+            if isinstance(aggregate, Product):
+                self.movements += aggregate.release_movements()
+
+    def forget(self, aggregates: Iterable[Aggregate], *, since: tuple[int, int]) -> None:
+        """Go back to the marks, as if the aggregates had recorded nothing since."""
+        # Not gathered: whom a rollback has undone may not even know its own id.
+        for aggregate in aggregates:
+            aggregate.release_events()
+            if isinstance(aggregate, Product):
+                aggregate.release_movements()
+        events, movements = since
+        del self.events[events:]
+        del self.movements[movements:]
+
+    @property
+    def marks(self) -> tuple[int, int]:
+        return len(self.events), len(self.movements)
+
+
 class EventLog:
-    """The events of one unit of work, gathered in step with its savepoints."""
+    """The journal of one unit of work, written in step with its savepoints."""
 
     def __init__(self, aggregates: Callable[[], Iterable[Aggregate]]) -> None:
         self._aggregates = aggregates
-        self._entries: list[OutboxEntry] = []
+        self._journal = Journal()
 
     @contextmanager
     def rewinding(self) -> Iterator[None]:
         """Forget what was recorded inside the block if it raises."""
-        self._gather()
-        mark = len(self._entries)
+        self._journal.gather(self._aggregates())
+        marks = self._journal.marks
         try:
             yield
         except BaseException:
-            # Not gathered: whom a rollback has undone may not even know its own id.
-            for aggregate in self._aggregates():
-                aggregate.release_events()
-            del self._entries[mark:]
+            self._journal.forget(self._aggregates(), since=marks)
             raise
 
-    def drain(self) -> list[OutboxEntry]:
+    def drain(self) -> Journal:
         """Everything recorded since the last time."""
-        self._gather()
-        drained, self._entries = self._entries, []
+        self._journal.gather(self._aggregates())
+        drained, self._journal = self._journal, Journal()
         return drained
-
-    def _gather(self) -> None:
-        for aggregate in self._aggregates():
-            self._entries += [
-                _entry(aggregate.id, recorded) for recorded in aggregate.release_events()
-            ]
 
 
 def _entry(aggregate_id: UUID, recorded: Recorded) -> OutboxEntry:
@@ -61,9 +85,7 @@ def _entry(aggregate_id: UUID, recorded: Recorded) -> OutboxEntry:
 def payload(event: Event) -> Mapping[str, Any]:
     """The event's own facts as JSON values: money and times in the spelling of the HTTP API."""
     return {
-        field.name: _json(getattr(event, field.name))
-        for field in fields(event)
-        if field.name != "at"
+        part.name: _json(getattr(event, part.name)) for part in fields(event) if part.name != "at"
     }
 
 
@@ -77,5 +99,5 @@ def _json(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_json(item) for item in value]
     if is_dataclass(value):
-        return {field.name: _json(getattr(value, field.name)) for field in fields(value)}
+        return {part.name: _json(getattr(value, part.name)) for part in fields(value)}
     return str(value)

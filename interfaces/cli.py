@@ -15,6 +15,7 @@ from application.identity.actor import OPERATOR
 from application.shared.errors import StorageFailure
 from domain.shared.errors import DomainError
 from interfaces import logs
+from interfaces.commands.catalog import RowsRefused, catalog_commands
 from interfaces.commands.db import db_commands
 from interfaces.commands.users import user_commands
 from interfaces.container import Container
@@ -117,6 +118,7 @@ def print_openapi() -> None:
 
 
 app.add_typer(db_commands(lambda: _shop().migrations()), name="db")
+app.add_typer(catalog_commands(_ready_shop), name="catalog")
 app.add_typer(user_commands(_ready_shop), name="users")
 
 
@@ -133,5 +135,5 @@ def main() -> None:
         _leave(WRONG_USE, str(error))
     except MissingSecret:
         _leave(NOT_READY, "TRADEPOST_SECRET_KEY is missing: set one of at least 32 random bytes")
-    except (StorageFailure, DomainError) as error:
+    except (StorageFailure, DomainError, RowsRefused, OSError) as error:
         _leave(FAILED, str(error) or type(error).__name__)

@@ -6,7 +6,13 @@ from dependency_injector import containers, providers
 
 from application.catalog.browsing import Browsing
 from application.catalog.curation import Curation
+from application.catalog.exporting import Exporting
+from application.catalog.importing import Importing
+from application.catalog.importing_categories import ImportingCategories
+from application.catalog.inventory import Inventory
+from application.catalog.revision import Revision
 from application.catalog.stocking import Stocking
+from application.catalog.tagging import Tagging
 from application.identity.administration import Administration
 from application.identity.housekeeping import Housekeeping
 from application.identity.profile import Profile
@@ -18,13 +24,17 @@ from application.ordering.fulfilment import Fulfilment
 from application.ordering.history import History
 from application.shared.clock import utc_now
 from application.shared.unit_of_work import Joined, Runner, UnitOfWork
-from infrastructure.memory.catalog import MemoryCategoryQueries, MemoryProductQueries
+from infrastructure.memory.catalog.queries import (
+    MemoryCategoryQueries,
+    MemoryProductQueries,
+    MemoryTagQueries,
+)
 from infrastructure.memory.identity import MemorySessionQueries, MemoryUserQueries
 from infrastructure.memory.ordering import MemoryOrderQueries
 from infrastructure.memory.seed import open_seeded_shop
 from infrastructure.memory.unit_of_work import MemoryUnitOfWork
 from infrastructure.security import Argon2Hasher, JwtAccessTokens
-from infrastructure.sql.catalog.queries import SqlCategoryQueries, SqlProductQueries
+from infrastructure.sql.catalog.queries import SqlCategoryQueries, SqlProductQueries, SqlTagQueries
 from infrastructure.sql.database import Limits, connect
 from infrastructure.sql.identity.queries import SqlSessionQueries, SqlUserQueries
 from infrastructure.sql.migrating import Migrations
@@ -89,6 +99,11 @@ class Container(containers.DeclarativeContainer):
         memory=providers.Factory(MemoryCategoryQueries, memory),
         sql=providers.Factory(SqlCategoryQueries, engine),
     )
+    tags: providers.Selector[Any] = providers.Selector(
+        backend,
+        memory=providers.Factory(MemoryTagQueries, memory),
+        sql=providers.Factory(SqlTagQueries, engine),
+    )
     products: providers.Selector[Any] = providers.Selector(
         backend,
         memory=providers.Factory(MemoryProductQueries, memory),
@@ -137,9 +152,15 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
     )
     housekeeping = providers.Factory(Housekeeping, begin=work.provider, clock=clock)
-    browsing = providers.Factory(Browsing, categories=categories, products=products)
+    browsing = providers.Factory(Browsing, categories=categories, tags=tags, products=products)
     curation = providers.Factory(Curation, begin=work.provider, clock=clock)
+    tagging = providers.Factory(Tagging, begin=work.provider, clock=clock)
     stocking = providers.Factory(Stocking, begin=work.provider, clock=clock)
+    revision = providers.Factory(Revision, begin=work.provider, clock=clock)
+    importing = providers.Factory(Importing, begin=work.provider, clock=clock)
+    importing_categories = providers.Factory(ImportingCategories, begin=work.provider, clock=clock)
+    exporting = providers.Factory(Exporting, products=products)
+    inventory = providers.Factory(Inventory, begin=work.provider, clock=clock)
     checkout = providers.Factory(Checkout, begin=work.provider, clock=clock)
     fulfilment = providers.Factory(Fulfilment, begin=work.provider, clock=clock)
     history = providers.Factory(History, orders=orders)

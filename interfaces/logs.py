@@ -1,10 +1,14 @@
 import logging
 import sys
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from interfaces.settings import LogFormat, Settings
+
+_TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
 
 
 def configure(settings: Settings) -> None:
@@ -18,9 +22,14 @@ def configure(settings: Settings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        # Without local variables, which hold what customers have sent.
+        [_TRACEBACKS, structlog.processors.JSONRenderer()]
         if settings.log_format is LogFormat.JSON
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     )
     lines = logging.StreamHandler()
     lines.setFormatter(

@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     idempotency_hours: int = Field(default=24, ge=1)
     password_hashers: int = Field(default=2, ge=1, le=64)  # at once; as many as there are cores
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+    max_import_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)  # of an imported file
     shutdown_seconds: float = Field(default=20, gt=0)
 
     pool_size: int = Field(default=5, ge=1)

@@ -31,8 +31,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from infrastructure.sql.migrating import COMPARISON, CONNECT_WITHIN
-from infrastructure.sql.schema import AddressJson, CurrencyCode, EnumText, UtcDateTime
+from infrastructure.sql.migrating import CONNECT_WITHIN, comparison
+from infrastructure.sql.schema import AddressJson, CurrencyCode, EnumText, SlugList, UtcDateTime
 from interfaces import settings
 
 LOCK: Final = int.from_bytes(b"tradepos")  # what everybody who migrates this database asks for
@@ -62,7 +62,7 @@ def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[
             return "sa.String(3)"
         case EnumText():
             return "sa.String(20)"
-        case JSON() | AddressJson():
+        case JSON() | AddressJson() | SlugList():
             autogen.imports.add("from sqlalchemy.dialects import postgresql")
             return 'sa.JSON().with_variant(postgresql.JSONB(), "postgresql")'
     return False
@@ -71,7 +71,7 @@ def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[
 def options(dialect: str) -> dict[str, Any]:
     embedded = dialect == "sqlite"
     return {
-        **COMPARISON,
+        **comparison(dialect),
         "render_item": render_item,
         "render_as_batch": embedded,
         "transactional_ddl": True,

@@ -1,17 +1,19 @@
 """A valid one of everything: each test names what it is about and leaves the rest to these."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Final
 from uuid import UUID, uuid4
 
-from application.catalog.stocking import Draft
+from application.catalog.drafts import Draft
 from application.identity.actor import Actor
 from application.identity.ports import Holder
 from domain.catalog.category import Category, CategoryId
 from domain.catalog.product import Product, ProductId, sku
+from domain.catalog.stock import Because, Cause
+from domain.catalog.tag import Tag
 from domain.identity.session import RefreshToken, Session, SessionId
 from domain.identity.user import Role, User, UserId
 from domain.ordering.address import Address
@@ -20,6 +22,7 @@ from domain.shared.money import Currency, Money
 from domain.shared.text import slug
 
 NOON: Final = datetime(2026, 3, 14, 12, tzinfo=UTC)
+BY_HAND: Final = Because(Cause.ADJUSTMENT, UUID(int=7))  # why stock changes in most tests
 PASSWORD: Final = "Correct horse 9"
 
 _numbers: Final = count(1)
@@ -183,6 +186,7 @@ def a_product(
     stock: int = 10,
     is_active: bool = True,
     category: Category | None = None,
+    tags: Iterable[Tag] = (),
     metadata: Mapping[str, str] | None = None,
     at: datetime = NOON,
 ) -> Product:
@@ -196,9 +200,16 @@ def a_product(
         stock=stock,
         is_active=is_active,
         category_id=CategoryId(category.id) if category else None,
+        tags=[tag.slug for tag in tags],
         metadata=metadata,
+        because=BY_HAND,
         at=at,
     )
+
+
+def a_tag(*, name: str | None = None, slug_text: str | None = None, at: datetime = NOON) -> Tag:
+    number = next(_numbers)
+    return Tag.create(name=name or f"Tag {number}", slug=slug(slug_text or f"tag-{number}"), at=at)
 
 
 def a_draft(
@@ -209,6 +220,7 @@ def a_draft(
     price: Money | None = None,
     stock: int = 10,
     category: Category | None = None,
+    tags: Iterable[Tag] = (),
     is_active: bool = True,
 ) -> Draft:
     """A product to be, without a slug of its own unless it is given one."""
@@ -220,6 +232,7 @@ def a_draft(
         slug=slug(slug_text) if slug_text else None,
         stock=stock,
         category_id=CategoryId(category.id) if category else None,
+        tags=[tag.slug for tag in tags],
         is_active=is_active,
     )
 

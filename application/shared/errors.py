@@ -24,12 +24,17 @@ class InUse(Conflict):
 
 
 class RowRefused(DomainError):
-    """One row of many was refused, and so all of them; `cause` says why."""
+    """
+    One row of many was refused, and so all of them; `cause` says why.
 
-    def __init__(self, index: int, cause: DomainError) -> None:
+    `index` counts from 0 or, in a file, is the number of the row there.
+    """
+
+    def __init__(self, index: int, cause: DomainError, *, in_file: bool = False) -> None:
         super().__init__(f"row {index}: {cause}", index=index)
         self.index = index
         self.cause = cause
+        self.in_file = in_file
 
 
 class StorageFailure(Exception):

@@ -18,7 +18,7 @@ class OutboxEntry:
 
 
 # Told of what this process has committed, right after. For what is kept in this process only: what
-# must not be missed is read from the outbox.
+# must not be missed is read from the outbox; so is what was settled or added in bulk before.
 Listener = Callable[[Sequence[OutboxEntry]], None]
 
 

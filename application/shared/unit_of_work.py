@@ -33,6 +33,13 @@ class UnitOfWork(Protocol):
     async def flush(self) -> None:
         """Send what was changed to the backend now, so that it is checked, without keeping it."""
 
+    async def settle(self) -> None:
+        """
+        Send everything to the backend and let go of it, for more work than memory would hold.
+
+        What was got or added before is not watched any more.
+        """
+
     async def commit(self) -> None:
         """Keep everything, and the events it caused, or raise and keep nothing."""
 
@@ -86,6 +93,10 @@ class Joined:
         self._committed = True
 
 
+def _nothing() -> None:
+    """There is nothing to be done."""
+
+
 ATTEMPTS: Final = 5
 SHORTEST_PAUSE: Final = 0.010  # seconds
 LONGEST_PAUSE: Final = 0.200
@@ -104,10 +115,14 @@ class Runner:
     retries: Counter[str] = field(default_factory=Counter)
     _running: set[asyncio.Task[Any]] = field(default_factory=set)
 
-    async def __call__(self, use_case: Callable[[], Awaitable[T]]) -> T:
+    async def __call__(
+        self, use_case: Callable[[], Awaitable[T]], *, at_last: Callable[[], object] = _nothing
+    ) -> T:
+        """What the use case returns; `at_last` is done after its last attempt, whoever waits."""
         task = asyncio.create_task(self._attempts(use_case))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        task.add_done_callback(lambda _: at_last())
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:

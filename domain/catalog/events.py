@@ -54,3 +54,36 @@ class ProductChanged(ProductEvent):
 @dataclass(frozen=True, kw_only=True)
 class ProductDeleted(ProductEvent):
     name = "product.deleted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductRestored(ProductEvent):
+    name = "product.restored"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductStockAdjusted(ProductEvent):
+    """By hand or by an import: what orders take and give back, they tell of themselves."""
+
+    name = "product.stock_adjusted"
+    change: int
+    stock: int
+    cause: str
+    reason: str | None
+    actor_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagEvent(Event):
+    tag_id: UUID
+    slug: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagCreated(TagEvent):
+    name = "tag.created"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagDeleted(TagEvent):
+    name = "tag.deleted"

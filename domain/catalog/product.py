@@ -1,12 +1,19 @@
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NewType, Self, TypedDict
 from uuid import UUID
 
 from domain.catalog.category import DESCRIPTION_LENGTH, CategoryId
-from domain.catalog.events import ProductChanged, ProductCreated, ProductDeleted
+from domain.catalog.events import (
+    ProductChanged,
+    ProductCreated,
+    ProductDeleted,
+    ProductRestored,
+    ProductStockAdjusted,
+)
+from domain.catalog.stock import Because, StockMovement
 from domain.shared import text
 from domain.shared.aggregate import Aggregate
 from domain.shared.errors import Conflict, Duplicate, InvalidValue, NotFound
@@ -21,6 +28,7 @@ SKU_LENGTH: Final = 50
 PRODUCT_NAME_LENGTH: Final = 200
 DEAREST: Final = 999_999_999_999  # minor units
 LARGEST_STOCK: Final = 2_147_483_647
+MOST_TAGS: Final = 50
 METADATA_PAIRS: Final = 50
 METADATA_KEY_LENGTH: Final = 40
 METADATA_VALUE_LENGTH: Final = 500
@@ -52,6 +60,15 @@ class StockTooLarge(Conflict):
         super().__init__(f"no stock exceeds {LARGEST_STOCK}", largest=LARGEST_STOCK)
 
 
+class StockChanged(Conflict):
+    """Somebody counted on a stock that is not the one there is."""
+
+    code = "stock-changed"
+
+    def __init__(self, expected: int, stock: int) -> None:
+        super().__init__(f"the stock is {stock}, not {expected}", expected=expected, stock=stock)
+
+
 @dataclass(frozen=True, slots=True)
 class Shortage:
     """How many of one product were asked for, and how many there are."""
@@ -81,6 +98,7 @@ class ProductChanges(TypedDict, total=False):
     description: str
     price: Money
     category_id: CategoryId | None
+    tags: tuple[Slug, ...]
     is_active: bool
     metadata: Mapping[str, str]
 
@@ -108,6 +126,7 @@ class Product(Aggregate):
     stock: int
     is_active: bool
     category_id: CategoryId | None
+    tags: tuple[Slug, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     created_at: datetime
     updated_at: datetime
@@ -125,25 +144,28 @@ class Product(Aggregate):
         stock: int = 0,
         is_active: bool = True,
         category_id: CategoryId | None = None,
+        tags: Iterable[Slug] = (),
         metadata: Mapping[str, str] | None = None,
+        because: Because,
         at: datetime,
     ) -> Self:
-        if not 0 <= stock <= LARGEST_STOCK:
-            raise InvalidValue("stock", f"is not 0 to {LARGEST_STOCK}")
+        """A new product, `because` of which its first stock moves in."""
         product = cls(
             id=new_id(at),
             sku=sku,
             slug=slug,
-            name=_name(name),
-            description=_description(description),
-            price=_price(price),
-            stock=stock,
+            name=checked_name(name),
+            description=checked_description(description),
+            price=checked_price(price),
+            stock=0,
             is_active=is_active,
             category_id=category_id,
-            metadata=_metadata(metadata or {}),
+            tags=checked_tags(tags),
+            metadata=checked_metadata(metadata or {}),
             created_at=at,
             updated_at=at,
         )
+        product._move(checked_stock(stock), because, at=at)
         product.record(
             ProductCreated(product_id=product.id, sku=sku, price=price, stock=stock, at=at)
         )
@@ -153,13 +175,15 @@ class Product(Aggregate):
         """Change what is given and differs."""
         wanted: ProductChanges = {**changes}
         if "name" in wanted:
-            wanted["name"] = _name(wanted["name"])
+            wanted["name"] = checked_name(wanted["name"])
         if "description" in wanted:
-            wanted["description"] = _description(wanted["description"])
+            wanted["description"] = checked_description(wanted["description"])
         if "price" in wanted:
-            wanted["price"] = _price(wanted["price"])
+            wanted["price"] = checked_price(wanted["price"])
+        if "tags" in wanted:
+            wanted["tags"] = checked_tags(wanted["tags"])
         if "metadata" in wanted:
-            wanted["metadata"] = _metadata(wanted["metadata"])
+            wanted["metadata"] = checked_metadata(wanted["metadata"])
         if changed := self.assign(wanted):
             self.updated_at = at
             self.record(
@@ -174,39 +198,104 @@ class Product(Aggregate):
             return None
         return Shortage(ProductId(self.id), self.sku, quantity, self.stock)
 
-    def take(self, quantity: int, *, at: datetime) -> None:
+    def take(self, quantity: int, because: Because, *, at: datetime) -> None:
         if shortage := self.shortage(quantity):
             raise InsufficientStock(shortage)
-        self.stock -= quantity
-        self.updated_at = at
+        self._move(-quantity, because, at=at)
 
-    def put_back(self, quantity: int, *, at: datetime) -> None:
+    def put_back(self, quantity: int, because: Because, *, at: datetime) -> None:
         if self.stock + quantity > LARGEST_STOCK:
             raise StockTooLarge
-        self.stock += quantity
-        self.updated_at = at
+        self._move(quantity, because, at=at)
+
+    def adjust(self, change: int, because: Because, *, at: datetime) -> None:
+        """So many more, or less."""
+        if change < 0:
+            self.take(-change, because, at=at)
+        else:
+            self.put_back(change, because, at=at)
+        self._tell_adjusted(change, because, at=at)
+
+    def count(
+        self, stock: int, because: Because, *, expected: int | None = None, at: datetime
+    ) -> None:
+        """So many there are, whoever counted; StockChanged if `expected` is not what there was."""
+        if expected is not None and expected != self.stock:
+            raise StockChanged(expected, self.stock)
+        change = checked_stock(stock) - self.stock
+        self._move(change, because, at=at)
+        self._tell_adjusted(change, because, at=at)
 
     def delete(self, *, at: datetime) -> None:
         self.deleted_at = self.updated_at = at
         self.record(ProductDeleted(product_id=self.id, sku=self.sku, at=at))
 
+    def restore(self, *, at: datetime) -> None:
+        if self.deleted_at is not None:
+            self.deleted_at = None
+            self.updated_at = at
+            self.record(ProductRestored(product_id=self.id, sku=self.sku, at=at))
 
-def _name(value: str) -> str:
+    def release_movements(self) -> list[StockMovement]:
+        """Every movement of the stock since the last time this was asked."""
+        released: list[StockMovement] = self.__dict__.pop("_movements", [])
+        return released
+
+    def _move(self, change: int, because: Because, *, at: datetime) -> None:
+        if change:
+            self.stock += change
+            self.updated_at = at
+            movement = StockMovement.of(
+                self.id, change, stock_after=self.stock, because=because, at=at
+            )
+            self.__dict__.setdefault("_movements", []).append(movement)
+
+    def _tell_adjusted(self, change: int, because: Because, *, at: datetime) -> None:
+        if change:
+            self.record(
+                ProductStockAdjusted(
+                    product_id=self.id,
+                    sku=self.sku,
+                    change=change,
+                    stock=self.stock,
+                    cause=because.cause,
+                    reason=because.reason,
+                    actor_id=because.actor_id,
+                    at=at,
+                )
+            )
+
+
+def checked_name(value: str) -> str:
     return text.line("name", value, longest=PRODUCT_NAME_LENGTH)
 
 
-def _description(value: str) -> str:
+def checked_description(value: str) -> str:
     return text.text("description", value, longest=DESCRIPTION_LENGTH)
 
 
-def _price(value: Money) -> Money:
+def checked_price(value: Money) -> Money:
     if not 0 <= value.minor <= DEAREST:
         highest = Money(DEAREST, value.currency)
         raise InvalidValue("price", f"is not 0 to {highest.amount}")
     return value
 
 
-def _metadata(pairs: Mapping[str, str]) -> Mapping[str, str]:
+def checked_stock(value: int) -> int:
+    if not 0 <= value <= LARGEST_STOCK:
+        raise InvalidValue("stock", f"is not 0 to {LARGEST_STOCK}")
+    return value
+
+
+def checked_tags(slugs: Iterable[Slug]) -> tuple[Slug, ...]:
+    """Each once, in the order of the alphabet."""
+    tags = tuple(sorted({*slugs}))
+    if len(tags) > MOST_TAGS:
+        raise InvalidValue("tags", f"are more than {MOST_TAGS}")
+    return tags
+
+
+def checked_metadata(pairs: Mapping[str, str]) -> Mapping[str, str]:
     if len(pairs) > METADATA_PAIRS:
         raise InvalidValue("metadata", f"has more than {METADATA_PAIRS} pairs")
     return {

@@ -7,6 +7,7 @@ from typing import Final, NewType, Self
 from uuid import UUID
 
 from domain.catalog.product import InsufficientStock, Product, ProductId, Sku
+from domain.catalog.stock import REASON_LENGTH, Because, Cause
 from domain.identity.user import UserId
 from domain.ordering.address import Address
 from domain.ordering.events import (
@@ -31,7 +32,6 @@ MOST_LINES: Final = 500
 LARGEST_QUANTITY: Final = 1_000_000
 LARGEST_TOTAL: Final = 999_999_999_999_999  # minor units; sums of many orders stay within 64 bits
 NOTE_LENGTH: Final = 2_000
-REASON_LENGTH: Final = 500
 TRACKING_NUMBER_LENGTH: Final = 100
 
 _RFC_4648 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -132,10 +132,12 @@ class Order(Aggregate):
         shortages = (product.shortage(quantity) for product, quantity in basket.items())
         if short := [shortage for shortage in shortages if shortage]:
             raise InsufficientStock(*short)
+        id = new_id(at)
+        ordered = Because(Cause.ORDER, actor_id, order_id=id)
         for product, quantity in basket.items():
-            product.take(quantity, at=at)
+            product.take(quantity, ordered, at=at)
         order = cls(
-            id=new_id(at),
+            id=id,
             number=number,
             customer_id=customer_id,
             status=OrderStatus.PENDING,
@@ -217,8 +219,9 @@ class Order(Aggregate):
     ) -> None:
         """Put everything back into stock, once: a second time is an InvalidTransition."""
         self._move(OrderStatus.CANCELLED, reason, at=at)
+        cancelled = Because(Cause.CANCELLATION, actor_id, reason, order_id=self.id)
         for line in self.lines:
-            products[line.product_id].put_back(line.quantity, at=at)
+            products[line.product_id].put_back(line.quantity, cancelled, at=at)
         self.record(
             OrderCancelled(
                 order_id=self.id, reason=reason, items=self.quantities, actor_id=actor_id, at=at

@@ -86,4 +86,6 @@ def words(*texts: str | None) -> str:
 
 def folded(value: str) -> str:
     """What two spellings of one name have in common: NFKC, then without regard to case."""
+    if value.isascii():
+        return value.lower()  # which is the same, and most names are
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold())

@@ -27,6 +27,10 @@ class Child:
     __hash__ = None  # type: ignore[assignment]
 
 
+class Children(tuple[Any, ...]):
+    """A frozen picture of a list; a tuple is one of itself."""
+
+
 def state_of(entity: Any) -> State:
     """A picture of what the entity is now; later changes do not reach it."""
     return {field.name: _frozen(getattr(entity, field.name)) for field in fields(entity)}
@@ -45,14 +49,14 @@ def restore(entity: Any, state: State) -> None:
 
 def _frozen(value: Any) -> Any:
     if isinstance(value, list):
-        return tuple(_frozen(item) for item in value)
+        return Children(_frozen(item) for item in value)
     if is_dataclass(value) and not _is_value(value):
         return Child(value)
     return dict(value) if isinstance(value, Mapping) else value
 
 
 def _thawed(value: Any) -> Any:
-    if isinstance(value, tuple):
+    if isinstance(value, Children):
         return [_thawed(item) for item in value]
     if isinstance(value, Child):
         return entity_of(value.kind, value.state)

@@ -1,6 +1,6 @@
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +10,9 @@ from uuid import UUID
 from application.shared.errors import Busy, Deadlock, InUse, StaleWrite
 from application.shared.idempotency import Answer, RequestKey
 from application.shared.outbox import OutboxEntry
+from domain.catalog.stock import StockMovement
 from domain.shared.aggregate import Aggregate
+from infrastructure.event_log import Journal
 from infrastructure.memory.copying import State, entity_of, restore, state_of
 
 A = TypeVar("A", bound=Aggregate)
@@ -30,11 +32,12 @@ class Unique:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Each entity of this kind refers to entities of another, which must be there."""
+    """Each entity of this kind refers by `keys` to entities that bear them as their `key`."""
 
     kind: type[Aggregate]
     target: type[Aggregate]
-    ids: Callable[[Any], Iterable[UUID | None]]
+    keys: Callable[[Any], Iterable[Hashable | None]]
+    key: Callable[[Any], Hashable] | None = None  # the id, if it is not said
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class MemoryDatabase:
         # What is stored is nobody's to change: it is copied on its way in and on its way out.
         self.rows: dict[type[Aggregate], dict[UUID, Aggregate]] = defaultdict(dict)
         self.outbox: list[OutboxEntry] = []
+        self.movements: list[StockMovement] = []
         self.answers: dict[RequestKey, StoredAnswer] = {}
         self.locks: Final = Locks(lock_timeout)
         self._uniques: Final = [*uniques]
@@ -106,7 +110,7 @@ class MemoryDatabase:
         stored: Mapping[Key, Aggregate],
         removed: Iterable[Key],
         answers: Mapping[RequestKey, StoredAnswer],
-        events: Iterable[OutboxEntry],
+        journal: Journal,
     ) -> None:
         """Take all of it or, raising, nothing. No await in here: nobody ever sees half of it."""
         failure, self._failure = self._failure, None
@@ -124,7 +128,8 @@ class MemoryDatabase:
             for unique, key in self.uniques_of(entity):
                 self._indexes[unique.name][key] = id
         self.answers.update(answers)
-        self.outbox += events
+        self.outbox += journal.events
+        self.movements += journal.movements
 
     def _unindex(self, entity: Aggregate) -> None:
         for unique, key in self.uniques_of(entity):
@@ -136,24 +141,30 @@ class MemoryDatabase:
     ) -> None:
         """InUse where something changed, or left behind by what is gone, refers to nothing."""
         for reference in self._references:
-            removed = _ids(gone, reference.target)
-            there = self.rows[reference.target].keys() | _ids(stored, reference.target)
             referring = [entity for entity in changed if isinstance(entity, reference.kind)]
-            if removed:
+            if any(kind is reference.target for kind, _ in gone):
                 referring += [
                     entity
                     for id, entity in self.rows[reference.kind].items()
                     if (reference.kind, id) not in {*stored, *gone}
                 ]
-            for entity in referring:
-                if any(
-                    id is not None and id not in there - removed for id in reference.ids(entity)
-                ):
-                    raise InUse
+            wanted = {
+                key for entity in referring for key in reference.keys(entity) if key is not None
+            }
+            if wanted and not wanted <= self._there(reference, stored, gone):
+                raise InUse
 
-
-def _ids(keys: Iterable[Key], kind: type[Aggregate]) -> set[UUID]:
-    return {id for found, id in keys if found is kind}
+    def _there(
+        self, reference: Reference, stored: Mapping[Key, Aggregate], gone: set[Key]
+    ) -> set[Hashable]:
+        """The keys of everything that may be referred to."""
+        target = reference.target
+        rows = {**self.rows[target]}
+        rows |= {id: row for (kind, id), row in stored.items() if kind is target}
+        for kind, id in gone:
+            if kind is target:
+                rows.pop(id, None)
+        return {*rows} if reference.key is None else {*map(reference.key, rows.values())}
 
 
 class Locks:
@@ -230,6 +241,7 @@ class _Pending:
     uniques: dict[tuple[str, Hashable], UUID] = field(default_factory=dict)
     freed: set[tuple[str, Hashable]] = field(default_factory=set)
     answers: dict[RequestKey, StoredAnswer] = field(default_factory=dict)
+    journal: Journal = field(default_factory=Journal)
 
     def copy(self) -> "_Pending":
         return _Pending(
@@ -238,6 +250,7 @@ class _Pending:
             {**self.uniques},
             {*self.freed},
             {**self.answers},
+            Journal([*self.journal.events], [*self.journal.movements]),
         )
 
 
@@ -306,16 +319,29 @@ class MemorySession:
         self._doomed.clear()
         self._broken = False
 
-    async def commit(self, drain: Callable[[], Sequence[OutboxEntry]]) -> Sequence[OutboxEntry]:
-        """Keep what was done, with the events that `drain` gives, and return those."""
+    async def commit(self, drain: Callable[[], Journal]) -> Journal:
+        """Keep what was done, with all that was written and `drain` gives; return the latter."""
         await self.database.let_interloper_in()
         await self.flush()
         pending, self._pending, self._broken = self._pending, _Pending(), True
-        events = drain()
-        self.database.apply(pending.stored, pending.removed, pending.answers, events)
+        journal = drain()
+        pending.journal.events += journal.events
+        pending.journal.movements += journal.movements
+        self.database.apply(pending.stored, pending.removed, pending.answers, pending.journal)
         self._broken = False
         self.close()
-        return events
+        return journal
+
+    def write(self, journal: Journal) -> None:
+        """Keep this with what is pending."""
+        self._pending.journal.events += journal.events
+        self._pending.journal.movements += journal.movements
+
+    def forget(self, entities: Iterable[Aggregate] | None = None) -> None:
+        """Let go of them, or of everything that was got or added; it has to be flushed."""
+        for entity in [*self._met.values()] if entities is None else entities:
+            self._held.pop((type(entity), entity.id), None)
+            self._met.pop(id(entity), None)
 
     def close(self) -> None:
         self.database.locks.release(self)
@@ -358,10 +384,10 @@ class MemorySession:
         if key in self._pending.removed:
             return None
         if key not in self._held:
-            committed = self.database.get(kind, id)
-            if committed is None:
+            stored = self._pending.stored.get(key) or self.database.get(kind, id)
+            if stored is None:
                 return None
-            state = state_of(committed)
+            state = state_of(stored)
             self._hold(key, entity_of(kind, state), state)
         return cast(A, self._held[key].entity)
 

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from domain.catalog.category import Category
 from domain.shared.text import Slug
+from infrastructure.event_log import Journal
 from infrastructure.memory.database import MemoryDatabase
 from infrastructure.memory.unit_of_work import open_shop
 
@@ -33,5 +34,5 @@ def open_seeded_shop() -> MemoryDatabase:
         )
         for id, name, slug in _CATEGORIES
     ]
-    shop.apply({(Category, seed.id): seed for seed in seeds}, (), {}, ())
+    shop.apply({(Category, seed.id): seed for seed in seeds}, (), {}, Journal())
     return shop

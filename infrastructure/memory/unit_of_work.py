@@ -4,14 +4,15 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from application.catalog.ports import Categories, Products
+from application.catalog.ports import Categories, Products, Tags
 from application.identity.ports import AttemptCounts, Sessions, Users
 from application.ordering.ports import Orders
 from application.shared.errors import Busy
 from application.shared.idempotency import Answer, IdempotencyKeys, KeyInUse, RequestKey
 from application.shared.outbox import Listener, nobody
 from infrastructure.event_log import EventLog
-from infrastructure.memory import catalog, identity, ordering
+from infrastructure.memory import identity, ordering
+from infrastructure.memory.catalog import repositories as catalog
 from infrastructure.memory.database import MemoryDatabase, MemorySession, StoredAnswer
 
 
@@ -49,6 +50,7 @@ class MemoryUnitOfWork:
         self.sessions: Sessions = identity.MemorySessions(session)
         self.attempts: AttemptCounts = identity.MemoryAttemptCounts(session)
         self.categories: Categories = catalog.MemoryCategories(session)
+        self.tags: Tags = catalog.MemoryTags(session)
         self.products: Products = catalog.MemoryProducts(session)
         self.orders: Orders = ordering.MemoryOrders(session)
 
@@ -66,8 +68,14 @@ class MemoryUnitOfWork:
     async def flush(self) -> None:
         await self._session.flush()
 
+    async def settle(self) -> None:
+        await self._session.flush()
+        self._session.write(self._log.drain())
+        self._session.forget()
+
     async def commit(self) -> None:
-        self._tell(await self._session.commit(self._log.drain))
+        journal = await self._session.commit(self._log.drain)
+        self._tell(journal.events)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:

@@ -70,6 +70,7 @@ def _creator(url: URL, limits: Limits) -> Callable[..., Awaitable[asyncpg.Connec
     settings = {
         "application_name": "tradepost",
         "timezone": "UTC",
+        "random_page_cost": "1.1",  # disks have no heads any more
         "statement_timeout": _milliseconds(limits.statement_timeout),
         "lock_timeout": _milliseconds(limits.lock_timeout),
         "idle_in_transaction_session_timeout": _milliseconds(limits.idle_in_transaction_timeout),

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from functools import cache
 from typing import Any, Final
 
 import asyncpg
@@ -17,7 +18,7 @@ from application.shared.errors import (
     Unavailable,
 )
 from domain.shared.errors import DomainError
-from infrastructure.sql.mapping import TABLES, VIOLATIONS
+from infrastructure.sql.schema import VIOLATIONS, metadata
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _BY_SQLSTATE: Final[dict[str, type[StorageFailure]]] = {
@@ -34,14 +35,6 @@ _BY_SQLSTATE: Final[dict[str, type[StorageFailure]]] = {
 }
 _AWAY: Final = (OSError, asyncio.TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _FOREIGN_KEY: Final = ("23503", "SQLITE_CONSTRAINT_FOREIGNKEY")
-
-# SQLite does not name the constraint that failed, it names the columns.
-_BY_COLUMNS: Final = {
-    ", ".join(f"{table.name}.{column.name}" for column in constraint.columns): str(constraint.name)
-    for table in TABLES
-    for constraint in (*table.constraints, *table.indexes)
-    if isinstance(constraint, UniqueConstraint | Index)
-}
 
 
 def meaning(error: BaseException) -> DomainError | StorageFailure | None:
@@ -82,5 +75,18 @@ def _meaning_of_sqlite(error: sqlite3.Error) -> DomainError | StorageFailure | N
     if name in _FOREIGN_KEY:
         return InUse()
     columns = str(error).removeprefix("UNIQUE constraint failed: ")
-    violation = VIOLATIONS.get(_BY_COLUMNS.get(columns, ""))
+    violation = VIOLATIONS.get(_constraints_by_columns().get(columns, ""))
     return violation() if violation else None
+
+
+@cache
+def _constraints_by_columns() -> dict[str, str]:
+    """SQLite does not name the constraint that failed, it names the columns."""
+    return {
+        ", ".join(f"{table.name}.{column.name}" for column in constraint.columns): str(
+            constraint.name
+        )
+        for table in metadata.sorted_tables
+        for constraint in (*table.constraints, *table.indexes)
+        if isinstance(constraint, UniqueConstraint | Index)
+    }

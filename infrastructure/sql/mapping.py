@@ -2,6 +2,7 @@ from typing import Final
 
 from infrastructure.sql import idempotency, outbox
 from infrastructure.sql.catalog import mapping as catalog
+from infrastructure.sql.catalog.search import product_search
 from infrastructure.sql.identity import mapping as identity
 from infrastructure.sql.ordering import mapping as ordering
 from infrastructure.sql.schema import mappers
@@ -13,12 +14,15 @@ TABLES: Final = (
     identity.sign_in_attempts,
     catalog.categories,
     catalog.products,
+    catalog.tags,
+    catalog.product_tags,
+    catalog.stock_movements,
+    product_search,
     ordering.orders,
     ordering.order_lines,
     outbox.outbox,
     idempotency.idempotency_keys,
 )
-VIOLATIONS: Final = {**identity.VIOLATIONS, **catalog.VIOLATIONS, **ordering.VIOLATIONS}
 
 
 def map_domain() -> None:

@@ -16,11 +16,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, NullPool, create_engine, make_url
+from sqlalchemy import Connection, NullPool, create_engine, inspect, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from application.shared.errors import StorageFailure
+from infrastructure.sql.catalog.search import product_search
 from infrastructure.sql.mapping import TABLES
 
 T = TypeVar("T")
@@ -28,13 +29,35 @@ Report = Callable[[str], object]
 
 SCRIPTS: Final = Path(__file__).parents[2] / "migrations"
 CONNECT_WITHIN: Final = 10  # seconds
-# How the models are compared with a database; Alembic's command line does it in the same way.
-COMPARISON: Final[dict[str, Any]] = {
+_COMPARISON: Final[dict[str, Any]] = {
     "target_metadata": TABLES[0].metadata,
     "compare_type": True,
     "compare_server_default": True,
     "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
 }
+
+
+def _is_no_virtual_table(name: str | None, kind: str, _: object) -> bool:
+    # SQLite shows a virtual table, and those that it is kept in, among the others.
+    return kind != "table" or not str(name).startswith(product_search.name)
+
+
+def _is_no_part_of_one(thing: object, name: str | None, kind: str, _: bool, __: object) -> bool:
+    table = thing if kind == "table" else getattr(thing, "table", None)
+    return table is not product_search
+
+
+_WITHOUT_VIRTUAL_TABLES: Final = {
+    "include_name": _is_no_virtual_table,
+    "include_object": _is_no_part_of_one,
+}
+
+
+def comparison(dialect: str) -> dict[str, Any]:
+    """How the models are compared with a database; Alembic's command line does it the same way."""
+    return _COMPARISON if dialect != "sqlite" else {**_COMPARISON, **_WITHOUT_VIRTUAL_TABLES}
+
+
 _FAILURES: Final = (
     CommandError,
     SQLAlchemyError,
@@ -212,8 +235,13 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _differences(connection: Connection) -> tuple[str, ...]:
-    context = MigrationContext.configure(connection, opts=COMPARISON)
-    found = compare_metadata(context, COMPARISON["target_metadata"])
+    options = comparison(connection.dialect.name)
+    context = MigrationContext.configure(connection, opts=options)
+    found = compare_metadata(context, options["target_metadata"])
+    if connection.dialect.name == "sqlite" and not inspect(connection).has_table(
+        product_search.name
+    ):
+        found = [*found, ("add_table", product_search)]
     # What concerns one column comes as a list of its own.
     flat = (one for some in found for one in (some if isinstance(some, list) else [some]))
     return tuple(_in_words(*difference) for difference in flat)

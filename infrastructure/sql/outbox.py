@@ -1,8 +1,7 @@
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import Column, Index, Integer, Table, UniqueConstraint, Uuid, insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Column, Index, Integer, Table, UniqueConstraint, Uuid
 
 from application.shared.outbox import OutboxEntry
 from infrastructure.sql.schema import Json, UtcDateTime, metadata, text
@@ -21,6 +20,12 @@ outbox = Table(
 )
 
 
-async def append(session: AsyncSession, entries: Sequence[OutboxEntry]) -> None:
-    if entries:
-        await session.execute(insert(outbox), [asdict(entry) for entry in entries])
+def entry_row(entry: OutboxEntry) -> Mapping[str, Any]:
+    return {
+        "id": entry.id,
+        "type": entry.type,
+        "aggregate_id": entry.aggregate_id,
+        "sequence": entry.sequence,
+        "payload": entry.payload,
+        "at": entry.at,
+    }

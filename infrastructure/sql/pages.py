@@ -1,7 +1,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Select, func, select, tuple_
+from sqlalchemy import Column, ColumnElement, Select, func, select, tuple_
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -25,26 +25,58 @@ async def page(
     One page of what the statement selects, by keyset.
 
     `sorts` are the columns that may be sorted by, none of them nullable; `id` decides between equal
-    rows. One row more than wanted is read, to know whether there is a next page.
+    rows.
     """
     column = sorts[request.sort.field]
-    keys = (column, id)
-    rows = statement.order_by(*(key.desc() if request.sort.descending else key for key in keys))
+    rows = cut(following(statement, request, column, id), request)
+    return await read(
+        engine,
+        rows,
+        request,
+        record=record,
+        position=lambda row: Position(row._mapping[column], row._mapping[id]),
+        everything=statement,
+    )
+
+
+def following(
+    statement: Select[Any],
+    request: PageRequest,
+    value: ColumnElement[Any],
+    id: ColumnElement[Any],
+) -> Select[Any]:
+    """The rows of the statement in the order of the request, from where it goes on."""
+    descending = request.sort.descending
+    rows = statement.order_by(*(key.desc() if descending else key for key in (value, id)))
     if request.after:
-        place = tuple_(request.after.value, request.after.id, types=[column.type, id.type])
-        here = tuple_(*keys)
-        rows = rows.where(here < place if request.sort.descending else here > place)
-    rows = rows.offset(request.offset or None).limit(request.limit + 1)
+        place = tuple_(request.after.value, request.after.id, types=[value.type, id.type])
+        here = tuple_(value, id)
+        rows = rows.where(here < place if descending else here > place)
+    return rows
+
+
+def cut(rows: Select[Any], request: PageRequest) -> Select[Any]:
+    """As many as wanted, and one more, to know whether there is a next page."""
+    return rows.offset(request.offset or None).limit(request.limit + 1)
+
+
+async def read(
+    engine: AsyncEngine,
+    rows: Select[Any],
+    request: PageRequest,
+    *,
+    record: Callable[[AnyRow], T],
+    position: Callable[[AnyRow], Position],
+    everything: Select[Any],
+) -> Page[T]:
+    """The page that these rows are; `everything` is counted where the total is asked for."""
     async with engine.connect() as connection:
-        total = await connection.scalar(_count(statement)) if request.with_total else None
-        read: Sequence[AnyRow] = (await connection.execute(rows)).all()
-    shown = read[: request.limit]
-    more = len(read) > request.limit
-    last = shown[-1]._mapping if more else None
+        total = await connection.scalar(_count(everything)) if request.with_total else None
+        found: Sequence[AnyRow] = (await connection.execute(rows)).all()
+    shown = found[: request.limit]
+    more = len(found) > request.limit
     return Page(
-        [record(row) for row in shown],
-        next=Position(last[column], last[id]) if last else None,
-        total=total,
+        [record(row) for row in shown], next=position(shown[-1]) if more else None, total=total
     )
 
 

@@ -1,6 +1,6 @@
 """What all tables have in common: names, column types, the mapper registry."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -20,8 +20,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 
+from application.shared.errors import StorageFailure
 from domain.ordering.address import Address
+from domain.shared.errors import DomainError
 from domain.shared.money import Currency
+from domain.shared.text import Slug
 
 metadata: Final = MetaData(
     naming_convention={
@@ -33,6 +36,9 @@ metadata: Final = MetaData(
     }
 )
 mappers: Final = registry(metadata=metadata)
+
+# What breaking a constraint means, by its name. Each context adds its own to it.
+VIOLATIONS: Final[dict[str, Callable[[], DomainError | StorageFailure]]] = {}
 
 Json: Final = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
@@ -88,6 +94,21 @@ class EnumText(TypeDecorator[StrEnum]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
         return None if value is None else self.kind(value)
+
+
+class SlugList(TypeDecorator[tuple[Slug, ...]]):
+    impl = Json
+    cache_ok = True
+
+    def process_bind_param(
+        self, value: tuple[Slug, ...] | None, dialect: Dialect
+    ) -> list[Slug] | None:
+        return None if value is None else [*value]
+
+    def process_result_value(
+        self, value: list[Slug] | None, dialect: Dialect
+    ) -> tuple[Slug, ...] | None:
+        return None if value is None else tuple(value)
 
 
 class AddressJson(TypeDecorator[Address]):

@@ -50,6 +50,12 @@ def aggregates(session: AsyncSession) -> list[Aggregate]:
     return [*session.info.get("aggregates", {}).values()]
 
 
+def forget(session: AsyncSession) -> None:
+    """Let go of everything that was got or added; it has to be flushed."""
+    session.expunge_all()
+    session.info.pop("aggregates", None)
+
+
 async def reload_expired(session: AsyncSession) -> None:
     """A rollback expires what it touched, and an async session cannot load lazily."""
     for entity in aggregates(session):

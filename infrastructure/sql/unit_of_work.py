@@ -6,19 +6,19 @@ from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from application.catalog.ports import Categories, Products
+from application.catalog.ports import Categories, Products, Tags
 from application.identity.ports import AttemptCounts, Sessions, Users
 from application.ordering.ports import Orders
 from application.shared.errors import StorageFailure
 from application.shared.idempotency import IdempotencyKeys
 from application.shared.outbox import Listener, nobody
-from infrastructure.event_log import EventLog
-from infrastructure.sql import outbox
-from infrastructure.sql.catalog.repositories import SqlCategories, SqlProducts
+from infrastructure.event_log import EventLog, Journal
+from infrastructure.sql.catalog.repositories import SqlCategories, SqlProducts, SqlTags
 from infrastructure.sql.idempotency import SqlIdempotencyKeys
 from infrastructure.sql.identity.repositories import SqlAttemptCounts, SqlSessions, SqlUsers
+from infrastructure.sql.journal import write_journal
 from infrastructure.sql.ordering.repositories import SqlOrders
-from infrastructure.sql.session import aggregates, open_session, reload_expired
+from infrastructure.sql.session import aggregates, forget, open_session, reload_expired
 
 
 class SqlUnitOfWork:
@@ -31,6 +31,7 @@ class SqlUnitOfWork:
         self.sessions: Sessions = SqlSessions(session)
         self.attempts: AttemptCounts = SqlAttemptCounts(session)
         self.categories: Categories = SqlCategories(session)
+        self.tags: Tags = SqlTags(session)
         self.products: Products = SqlProducts(session)
         self.orders: Orders = SqlOrders(session)
 
@@ -50,12 +51,14 @@ class SqlUnitOfWork:
     async def flush(self) -> None:
         await self._session.flush()
 
+    async def settle(self) -> None:
+        await self._write()
+        forget(self._session)
+
     async def commit(self) -> None:
-        await self.flush()
-        entries = self._log.drain()
-        await outbox.append(self._session, entries)
+        journal = await self._write()
         await self._session.commit()
-        self._tell(entries)
+        self._tell(journal.events)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -70,3 +73,9 @@ class SqlUnitOfWork:
         except Exception:
             await reload_expired(self._session)
             raise
+
+    async def _write(self) -> Journal:
+        await self.flush()
+        journal = self._log.drain()
+        await write_journal(self._session, journal)
+        return journal

@@ -11,7 +11,9 @@ from application.identity.actor import Unauthenticated
 from application.shared.errors import StorageFailure
 from domain.shared.errors import DomainError
 from interfaces.container import Container, close
-from interfaces.http.catalog.routes import categories, products
+from interfaces.http.catalog.files import PATH as IMPORTS
+from interfaces.http.catalog.files import files
+from interfaces.http.catalog.routes import categories, products, tags
 from interfaces.http.identity.routes import auth, credentials, users
 from interfaces.http.middleware import BodyLimit, RequestContext
 from interfaces.http.openapi import describe
@@ -36,7 +38,7 @@ def create_app(container: Container) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.container = container
-    for router in (operations, users, credentials, auth, categories, products, orders):
+    for router in (operations, users, credentials, auth, categories, tags, files, products, orders):
         # Not include_router: one flat table of routes is quicker to search and easier to inspect.
         app.router.routes += router.routes
     serve_assets(app)
@@ -44,7 +46,10 @@ def create_app(container: Container) -> FastAPI:
         app.add_exception_handler(kind, answer)
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(HTTPException, _answer_framework)
-    app.add_middleware(BodyLimit, most=container.settings().max_body_bytes)
+    settings = container.settings()
+    app.add_middleware(
+        BodyLimit, most=settings.max_body_bytes, more={IMPORTS: settings.max_import_bytes}
+    )
     app.add_middleware(RequestContext)
     describe(app)
     return app

@@ -48,16 +48,27 @@ class BulkOut(View):
     results: list[BulkRow]
 
     @classmethod
-    def of(cls, created: Sequence[Aggregate | DomainError], request: Request) -> "BulkOut":
-        """What became of each row: what was created, or why it was not."""
-        rows = [_row(index, result, request) for index, result in enumerate(created)]
+    def of(
+        cls,
+        results: Sequence[Aggregate | DomainError],
+        request: Request,
+        *,
+        done: Literal["created", "updated"] = "created",
+    ) -> "BulkOut":
+        """What became of each row: what was done, or why it was not."""
+        rows = [_row(index, result, request, done) for index, result in enumerate(results)]
         failed = sum(row.status == "failed" for row in rows)
         return cls(succeeded=len(rows) - failed, failed=failed, results=rows)
 
 
-def _row(index: int, result: Aggregate | DomainError, request: Request) -> BulkRow:
+def _row(
+    index: int,
+    result: Aggregate | DomainError,
+    request: Request,
+    done: Literal["created", "updated"],
+) -> BulkRow:
     if isinstance(result, Aggregate):
-        return BulkRow(index=index, status="created", id=result.id, problem=None)
+        return BulkRow(index=index, status=done, id=result.id, problem=None)
     problem = document(
         problem_of_row(index, result),
         instance=request.url.path,

@@ -3,11 +3,13 @@
 import logging
 import re
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 from uuid import uuid4
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from interfaces.http.problems import Problem, problem_of, rendered
@@ -43,6 +45,8 @@ class RequestContext:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            log.info("the client has gone", extra={"request_id": request_id})
         except Exception as error:
             if not isinstance(error, Problem):
                 log.exception("unforeseen error", extra={"request_id": request_id})
@@ -63,20 +67,26 @@ class RequestContext:
 
 
 class BodyLimit:
-    """Refuses bodies of more than so many bytes, before or while they are read."""
+    """
+    Refuses bodies of more than so many bytes, before or while they are read.
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
+    `more` are the paths that take other sizes.
+    """
+
+    def __init__(self, app: ASGIApp, most: int, more: Mapping[str, int]) -> None:
         self._app = app
         self._most = most
+        self._more = more
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
+        most = self._more.get(scope["path"], self._most)
         length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > self._most:
-            await _send(self._too_large(), scope, receive, send)
+        if not length.isdigit() or int(length) > most:
+            await _send(_too_large(most), scope, receive, send)
             return
         read = 0
 
@@ -84,19 +94,20 @@ class BodyLimit:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > self._most:
-                raise self._too_large()
+            if read > most:
+                raise _too_large(most)
             return message
 
         await self._app(scope, receive_counted, send)
 
-    def _too_large(self) -> Problem:
-        return Problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            "payload-too-large",
-            f"the body has more than {self._most} bytes",
-            headers={"Connection": "close"},
-        )
+
+def _too_large(most: int) -> Problem:
+    return Problem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "payload-too-large",
+        f"the body has more than {most} bytes",
+        headers={"Connection": "close"},
+    )
 
 
 def _request_id(scope: Scope) -> str:

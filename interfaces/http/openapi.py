@@ -1,11 +1,14 @@
 """The OpenAPI document: what FastAPI knows, and what is true of every operation."""
 
+from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from interfaces.http.problems import MEANING, MEDIA_TYPE
+from domain.shared.errors import DomainError
+from interfaces.http.problems import MEANING, MEDIA_TYPE, status_of
 
 _PROBLEM: Final = "#/components/schemas/Problem"
 _PROBLEM_SCHEMA: Final = {
@@ -28,6 +31,8 @@ _PROBLEM_SCHEMA: Final = {
                 "required": ["detail"],
                 "properties": {
                     "pointer": {"type": "string", "description": "RFC 6901, into the body"},
+                    "row": {"type": "integer", "description": "of a file"},
+                    "field": {"type": "string", "description": "of that row"},
                     "in": {"type": "string", "enum": ["query", "path", "header"]},
                     "name": {"type": "string"},
                     "detail": {"type": "string"},
@@ -35,29 +40,6 @@ _PROBLEM_SCHEMA: Final = {
             },
         },
     },
-}
-# By code, the status that each has.
-_STATUS: Final = {
-    "invalid-credentials": 401,
-    "forbidden": 403,
-    "category-not-found": 404,
-    "order-not-found": 404,
-    "product-not-found": 404,
-    "session-not-found": 404,
-    "user-not-found": 404,
-    "category-cycle": 409,
-    "category-too-deep": 409,
-    "duplicate": 409,
-    "in-use": 409,
-    "insufficient-stock": 409,
-    "invalid-transition": 409,
-    "last-admin": 409,
-    "price-changed": 409,
-    "product-unavailable": 409,
-    "stale-version": 412,
-    "currency-mismatch": 422,
-    "order-too-large": 422,
-    "too-many-attempts": 429,
 }
 _EVERYWHERE: Final = {
     422: "validation-error",
@@ -75,8 +57,23 @@ def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The refusals of an operation, for its `responses`, by their status."""
     found: dict[int, list[str]] = {}
     for code in codes:
-        found.setdefault(_STATUS[code], []).append(code)
+        found.setdefault(_status(code), []).append(code)
     return {status: _response(", ".join(codes)) for status, codes in found.items()}
+
+
+def _status(code: str) -> HTTPStatus:
+    """The status of the refusal that speaks of itself by this code."""
+    if code == "invalid-credentials":
+        return HTTPStatus.UNAUTHORIZED
+    return next(
+        status_of(refusal) for refusal in _below(DomainError) if vars(refusal).get("code") == code
+    )
+
+
+def _below(kind: type[DomainError]) -> Iterator[type[DomainError]]:
+    for refusal in kind.__subclasses__():
+        yield refusal
+        yield from _below(refusal)
 
 
 def describe(app: FastAPI) -> None:
@@ -126,8 +123,10 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
             409: "idempotency-key-in-use",
             422: "validation-error, idempotency-key-reused",
         }
-    if {"cursor", "If-Match"} & parameters:
-        everywhere.setdefault(400, "invalid-cursor" if "cursor" in parameters else "invalid-header")
+    if "cursor" in parameters:
+        everywhere[400] = "invalid-cursor"
+    if "If-Match" in parameters and "invalid-header" not in everywhere.get(400, ""):
+        everywhere[400] = ", ".join(filter(None, (everywhere.get(400), "invalid-header")))
     if "If-None-Match" in parameters:
         responses["304"] = {"description": "not modified"}
     if "{" in path:

@@ -61,9 +61,15 @@ class Paging:
         return Response(body.model_dump_json(), headers=headers, media_type="application/json")
 
 
-def paging(*sorts: str, usual: str) -> Any:
-    """The parameters of a list that can be sorted by `sorts`, and is by `usual`."""
+def paging(*sorts: str, usual: str, searched: str | None = None) -> Any:
+    """
+    The parameters of a list that can be sorted by `sorts`, and is by `usual`.
+
+    With the parameter `q` it can be sorted by `searched` as well, in one direction, and then is.
+    """
     spellings = [sign + field for field in sorts for sign in ("", "-")]
+    if searched:
+        spellings.append(searched)
 
     async def page_asked_for(
         request: Request,
@@ -72,11 +78,21 @@ def paging(*sorts: str, usual: str) -> Any:
         offset: Annotated[int | None, Query(ge=0, le=FURTHEST), PLAIN_INTEGER] = None,
         with_total: Annotated[QueryBool, Query()] = False,
         sort: Annotated[
-            str, Query(json_schema_extra={"enum": spellings}, description="- for descending")
-        ] = usual,
+            str | None,
+            Query(
+                json_schema_extra={"enum": spellings},
+                description=f"- for descending; {usual} where it is not said"
+                + (f", {searched} with q" if searched else ""),
+            ),
+        ] = None,
     ) -> Paging:
+        searches = "q" in request.query_params
+        if sort is None:
+            sort = searched if searched and searches else usual
         if sort not in spellings:
             raise _wrong("sort", f"is none of {', '.join(spellings)}")
+        if sort == searched and not searches:
+            raise _wrong("sort", f"is {searched} only with q")
         if cursor is not None and offset is not None:
             raise _wrong("offset", "goes with no cursor")
         order = Sort(sort.removeprefix("-"), sort.startswith("-"))

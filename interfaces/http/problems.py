@@ -35,6 +35,7 @@ MEANING: Final[Mapping[str, str]] = {
     "category-not-found": "No category has this id.",
     "category-too-deep": "Categories nest at most 16 deep; this would be deeper.",
     "currency-mismatch": "All amounts of one order, payment or transfer are in one currency.",
+    "duplicate-row": "An earlier row of the same file is about the same thing.",
     "duplicate": "Something else has this name already; `field` says which of its names.",
     "forbidden": "You are known, but your role may not do this.",
     "idempotency-key-in-use": (
@@ -65,6 +66,7 @@ MEANING: Final[Mapping[str, str]] = {
     "last-admin": "A shop keeps at least one active administrator; make another one first.",
     "malformed-json": "The body is no JSON as RFC 8259 has it, in UTF-8, with no key twice.",
     "method-not-allowed": "There is something here, but not for this method; see Allow.",
+    "malformed-file": "The body is no file that this operation can read.",
     "not-found": "There is nothing here.",
     "order-not-found": "No order of yours has this id.",
     "order-too-large": "The order comes to more than any order may; `largest` is the limit.",
@@ -78,10 +80,15 @@ MEANING: Final[Mapping[str, str]] = {
         "The resource has changed since you read it; `version` is the current one. Read it again,"
         " decide again, and send the new version in If-Match."
     ),
+    "stock-changed": (
+        "The stock is not the `expected` one any more; `stock` is what there is. Count again."
+    ),
     "stock-too-large": "The stock of a product has an upper limit, which this would exceed.",
+    "tag-not-found": "There is no such tag; `tags`, where it is there, names those missing.",
     "too-many-attempts": "Too many attempts to sign in failed. Try again as Retry-After says.",
     "unauthenticated": "This needs an access token that is valid now, as a Bearer token.",
     "unavailable": "The database is away. Try again as Retry-After says.",
+    "unusable-file": "No row of the file can be understood; `detail` says what it lacks.",
     "unsupported-media-type": "The body has to be of a type that this operation takes.",
     "user-not-found": "No user has this id.",
     "validation-error": "The request does not have the form it must have; `errors` says where.",
@@ -131,6 +138,8 @@ def problem_of(error: Exception) -> Problem:
     """The problem that an error of the use cases is to a client."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, RowRefused) and error.in_file:
+        return problem_of_file_row(error.index, error.cause)
     if isinstance(error, RowRefused):
         return problem_of_row(error.index, error.cause)
     if isinstance(error, DomainError):
@@ -161,6 +170,22 @@ def problem_of_row(index: int, cause: Exception) -> Problem:
     problem.details["errors"] = [
         {**place, "pointer": f"/items/{index}{place['pointer']}"} for place in places
     ]
+    return problem
+
+
+def fault_of(cause: Exception) -> tuple[str | None, str]:
+    """The field that a refusal blames, where it blames one, and what is wrong with it."""
+    if isinstance(cause, DomainError):
+        return cause.details.get("field"), cause.details.get("reason", str(cause))
+    return None, str(cause)
+
+
+def problem_of_file_row(number: int, cause: Exception) -> Problem:
+    """The problem of one row of a file, which it names as a spreadsheet or an editor counts."""
+    problem = problem_of(cause)
+    field, detail = fault_of(cause)
+    where = {"row": number} if field is None else {"row": number, "field": field}
+    problem.details |= {"row": number, "errors": [{**where, "detail": detail}]}
     return problem
 
 

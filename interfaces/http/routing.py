@@ -2,7 +2,7 @@
 
 import hmac
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence, Set
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, Final, get_origin
@@ -55,20 +55,30 @@ class StrictRoute(APIRoute):
             for field in get_flat_params(self.dependant)
             if isinstance(field.field_info, QueryParameter)
         }
-        lists = {name for name, kind in known.items() if kind is list}
-        media_types = self._media_types()
+        lists = {name for name, kind in known.items() if kind in (list, Sequence)}
 
         async def strict(request: Request) -> Response:
             request = StrictRequest(request.scope, request.receive)
             _check_query(request, known.keys(), lists)
-            if media_types:
-                await _check_body(request, media_types)
+            done_with = await self.take_in(request)
             response: Response = await shop_of(request).runner()(
-                lambda: self.operate(request, handle)
+                lambda: self.operate(request, handle), at_last=done_with
             )
             return _not_modified(request, response) or response
 
         return strict
+
+    async def take_in(self, request: StrictRequest) -> Callable[[], object]:
+        """Read and check the body; returns what is to be done when nobody needs it any more."""
+        if (media_types := self._media_types()) and await request.body():
+            media_type_of(request, media_types)
+            if media_types is not _FORM:
+                await request.json()
+        return _nothing
+
+    async def sent(self, request: Request) -> AsyncIterator[bytes]:
+        """The body, once more."""
+        yield await request.body()
 
     async def operate(self, request: Request, handle: Handle) -> Response:
         """Do what the operation does, once."""
@@ -101,7 +111,7 @@ class KeyedRoute(StrictRoute):
         if key is None:
             return await handle(request)
         shop = shop_of(request)
-        fingerprints = await _fingerprints(request)
+        fingerprints = await self._fingerprints(request)
         async with shop.work() as outer:
             claimed = False
 
@@ -122,6 +132,18 @@ class KeyedRoute(StrictRoute):
                 await outer.keys.keep(key, _kept(response, fingerprints[0]), until=until)
                 await outer.commit()
         return response
+
+    async def _fingerprints(self, request: Request) -> list[bytes]:
+        """Of what was sent, by the key of today and, while keys are rotated, the one before."""
+        # Keyed, because a body may hold a password, which a bare hash of it would give away.
+        hashes = [
+            hmac.new(b"request:" + secret.encode(), request.url.query.encode() + b"\0", sha256)
+            for secret in shop_of(request).settings().secrets
+        ]
+        async for chunk in self.sent(request):
+            for hash in hashes:
+                hash.update(chunk)
+        return [hash.digest() for hash in hashes]
 
 
 class RehearsableRoute(KeyedRoute):
@@ -205,14 +227,6 @@ async def _key_of(request: Request) -> RequestKey | None:
     return RequestKey(actor.id, request.method, request.url.path, key)
 
 
-async def _fingerprints(request: Request) -> list[bytes]:
-    """By the key of today and, while keys are rotated, by the one before."""
-    # Keyed, because a body may hold a password, which a bare hash of it would give away.
-    sent = request.url.query.encode() + b"\0" + await request.body()
-    secrets = shop_of(request).settings().secrets
-    return [hmac.digest(b"request:" + secret.encode(), sent, sha256) for secret in secrets]
-
-
 def _kept(response: Response, fingerprint: bytes) -> Answer:
     headers = response.headers.items()
     return Answer(
@@ -245,13 +259,13 @@ def _check_query(request: Request, known: Any, lists: set[str]) -> None:
         raise validation_error(*errors)
 
 
-async def _check_body(request: StrictRequest, media_types: frozenset[str]) -> None:
-    if not await request.body():
-        return
+def media_type_of(request: Request, media_types: Set[str]) -> str:
+    """That of the body, or a Problem if it is none of these."""
     media_type, _, parameters = request.headers.get("content-type", "").partition(";")
+    media_type = media_type.strip().lower()
     charset = parameters.replace(" ", "").replace('"', "").lower()
     if (
-        media_type.strip().lower() not in media_types
+        media_type not in media_types
         or charset not in ("", "charset=utf-8")
         or "content-encoding" in request.headers
     ):
@@ -260,8 +274,11 @@ async def _check_body(request: StrictRequest, media_types: frozenset[str]) -> No
             "unsupported-media-type",
             f"the body is to be {' or '.join(sorted(media_types))} in UTF-8",
         )
-    if media_types is not _FORM:
-        await request.json()
+    return media_type
+
+
+def _nothing() -> None:
+    """There is nothing to be done."""
 
 
 def _not_modified(request: Request, response: Response) -> Response | None:

@@ -94,8 +94,13 @@ class FreeText:
         )
 
 
+def is_uuid(value: str) -> bool:
+    """Whether this is a UUID in its usual spelling (RFC 9562 §4)."""
+    return _UUID.fullmatch(value.lower()) is not None
+
+
 def _uuid(value: object) -> object:
-    if isinstance(value, str) and _UUID.fullmatch(value.lower()):
+    if isinstance(value, str) and is_uuid(value):
         return UUID(value)
     raise wrong("is no UUID in its usual spelling")
 

@@ -9,23 +9,28 @@ from sqlalchemy import Connection, delete, event, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from application.catalog.queries import CategoryQueries, ProductQueries
+from application.catalog.queries import CategoryQueries, ProductQueries, TagQueries
 from application.identity.queries import SessionQueries, UserQueries
 from application.ordering.ports import OrderingWork
 from application.ordering.queries import OrderQueries
 from application.shared.outbox import Listener, OutboxEntry, nobody
 from domain.catalog.category import Category
 from domain.catalog.product import Product, ProductId
+from domain.catalog.tag import Tag
 from domain.identity.session import Session
 from domain.identity.user import User
 from domain.ordering.order import Order
 from domain.shared.aggregate import Aggregate
-from infrastructure.memory.catalog import MemoryCategoryQueries, MemoryProductQueries
+from infrastructure.memory.catalog.queries import (
+    MemoryCategoryQueries,
+    MemoryProductQueries,
+    MemoryTagQueries,
+)
 from infrastructure.memory.database import MemoryDatabase
 from infrastructure.memory.identity import MemorySessionQueries, MemoryUserQueries
 from infrastructure.memory.ordering import MemoryOrderQueries
 from infrastructure.memory.unit_of_work import MemoryUnitOfWork, open_shop
-from infrastructure.sql.catalog.queries import SqlCategoryQueries, SqlProductQueries
+from infrastructure.sql.catalog.queries import SqlCategoryQueries, SqlProductQueries, SqlTagQueries
 from infrastructure.sql.database import Limits, connect
 from infrastructure.sql.identity.queries import SqlSessionQueries, SqlUserQueries
 from infrastructure.sql.mapping import TABLES
@@ -56,6 +61,7 @@ class Backend(ABC):
     users: UserQueries
     sessions: SessionQueries
     categories: CategoryQueries
+    tags: TagQueries
     products: ProductQueries
     orders: OrderQueries
 
@@ -105,6 +111,7 @@ class MemoryBackend(Backend):
         self.users = MemoryUserQueries(database)
         self.sessions = MemorySessionQueries(database)
         self.categories = MemoryCategoryQueries(database)
+        self.tags = MemoryTagQueries(database)
         self.products = MemoryProductQueries(database)
         self.orders = MemoryOrderQueries(database)
 
@@ -134,6 +141,7 @@ class SqlBackend(Backend):
         self.users = SqlUserQueries(engine)
         self.sessions = SqlSessionQueries(engine)
         self.categories = SqlCategoryQueries(engine)
+        self.tags = SqlTagQueries(engine)
         self.products = SqlProductQueries(engine)
         self.orders = SqlOrderQueries(engine)
 
@@ -214,6 +222,8 @@ def add(work: OrderingWork, aggregate: Aggregate) -> None:
             work.sessions.add(aggregate)
         case Category():
             work.categories.add(aggregate)
+        case Tag():
+            work.tags.add(aggregate)
         case Product():
             work.products.add(aggregate)
         case Order():

@@ -1,4 +1,6 @@
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -11,6 +13,7 @@ from tests.contract.backends import (
     SqlBackend,
     SqliteBackend,
 )
+from tests.contract.side_by_side import SideBySide
 from tests.servers import PostgresCluster
 
 
@@ -96,3 +99,36 @@ async def impatient(backend: Backend) -> AsyncIterator[Backend]:
     async with backend.impatient() as chosen:
         yield chosen
         assert not await chosen.left_open()
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.Runner]:
+    """A loop of its own for what is no coroutine: connections belong to one loop."""
+    with asyncio.Runner() as loop:
+        yield loop
+
+
+@pytest.fixture
+def empty_shops(
+    loop: asyncio.Runner, sqlite_url: str, postgresql_url: str
+) -> Iterator[Callable[[], SideBySide]]:
+    """Every storage side by side, as often as wanted, each time empty."""
+    stack = AsyncExitStack()
+
+    async def open_both() -> tuple[SqliteBackend, PostgresqlBackend]:
+        return (
+            await stack.enter_async_context(SqliteBackend.open(sqlite_url)),
+            await stack.enter_async_context(PostgresqlBackend.open(postgresql_url)),
+        )
+
+    sqlite, postgresql = loop.run(open_both())
+
+    def empty() -> SideBySide:
+        for backend in (sqlite, postgresql):
+            loop.run(backend.clear())
+        return SideBySide([MemoryBackend(open_shop()), sqlite, postgresql], loop)
+
+    try:
+        yield empty
+    finally:
+        loop.run(stack.aclose())

@@ -10,15 +10,16 @@ from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any, Final
 from unittest.mock import patch
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from application.catalog.queries import ProductFilter
+from application.catalog.queries import RELEVANCE, Movement, ProductDetails, ProductFilter
 from application.identity.queries import UserFilter
 from application.ordering.ports import OrderingWork
 from application.ordering.queries import OrderFilter
 from application.shared.errors import RowRefused, StorageFailure
 from application.shared.outbox import OutboxEntry
 from application.shared.unit_of_work import Joined
+from domain.catalog.product import ProductId
 from domain.ordering.order import OrderId
 from domain.shared.aggregate import Aggregate
 from domain.shared.errors import DomainError, Duplicate
@@ -112,21 +113,36 @@ class Shop:
         """All that can be seen from outside."""
         shown = self.backend
         orders = (await shown.orders.page(everything("placed_at"), OrderFilter())).items
+        on_file = (await shown.products.page(everything("stock"), ProductFilter())).items
+        deleted = (
+            await shown.products.page(everything("stock"), ProductFilter(deleted=True))
+        ).items
+        found = await shown.products.page(everything(RELEVANCE), ProductFilter(words=("mug",)))
         events = await shown.outbox()
         things: list[Sequence[Any]] = [
             (await shown.users.page(everything("username"), UserFilter())).items,
             (await shown.categories.page(everything("name"))).items,
-            (await shown.products.page(everything("stock"), ProductFilter())).items,
-            (await shown.products.page(everything("stock"), ProductFilter(deleted=True))).items,
+            (await shown.tags.page(everything("name"))).items,
+            on_file,
+            deleted,
             orders,
         ]
         _only_what_happened_is_told(events, {one.id for of_a_kind in things for one in of_a_kind})
         return [
             *things,
+            found,
+            await shown.categories.tree(),
+            [await self._movements(product) for product in (*on_file, *deleted)],
             [await shown.orders.find(OrderId(order.id)) for order in orders],
             # Events have ids of their own, which nobody else knows.
             [replace(entry, id=UUID(int=0)) for entry in events],
         ]
+
+    async def _movements(self, product: ProductDetails) -> Sequence[Movement]:
+        """Which add up to the stock."""
+        page = await self.backend.products.movements(ProductId(product.id), everything("at"))
+        assert sum(one.change for one in page.items) == product.stock
+        return page.items
 
 
 def _only_what_happened_is_told(events: Sequence[OutboxEntry], there: set[UUID]) -> None:
@@ -158,7 +174,11 @@ class SideBySide:
     def _outcome(self, shop: Shop, deed: Deed) -> Outcome:
         # The same ids for everybody: a new one is random but for its time.
         dice = random.Random(self._done)
-        with patch("domain.shared.ids.os", SimpleNamespace(urandom=dice.randbytes)):
+        with (
+            patch("domain.shared.ids.os", SimpleNamespace(urandom=dice.randbytes)),
+            # But for those of events, which one storage takes over sooner than another.
+            patch("infrastructure.event_log.new_id", lambda at: uuid4()),
+        ):
             try:
                 return Done(seen(self._loop.run(_awaited(deed(shop)))))
             except (DomainError, StorageFailure) as error:

@@ -2,19 +2,25 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, Final, TypeVar
+from unittest.mock import patch
 
 import pytest
 
+from application.catalog.queries import Movement, ProductFilter
 from application.ordering.ports import OrderingWork
 from application.shared.pages import PageRequest, Sort
 from domain.catalog.category import Category, CategoryId
 from domain.catalog.product import Product, ProductId
+from domain.catalog.tag import Tag, TagId
 from domain.identity.session import Session, SessionId
 from domain.identity.user import User, UserId
 from domain.ordering.order import Order, OrderId
+from infrastructure.memory.catalog import queries as in_memory
+from infrastructure.sql.catalog import ranking as in_sql
+from tests.contract.backends import Backend
 
 T = TypeVar("T")
 
@@ -44,6 +50,10 @@ async def product_in(work: OrderingWork, product: Product, *, lock: bool = False
     return await work.products.get(ProductId(product.id), lock=lock)
 
 
+async def tag_in(work: OrderingWork, tag: Tag, *, lock: bool = False) -> Tag:
+    return await work.tags.get(TagId(tag.id), lock=lock)
+
+
 async def order_in(work: OrderingWork, order: Order, *, lock: bool = False) -> Order:
     return await work.orders.get(OrderId(order.id), lock=lock)
 
@@ -55,6 +65,24 @@ async def lock_products(work: OrderingWork, *products: Product) -> list[Product]
 def everything(field: str) -> PageRequest:
     """One page with everything that a test has made, in the order of this field."""
     return PageRequest(sort=Sort(field), limit=1000)
+
+
+async def movements_of(backend: Backend, product: Product) -> Sequence[Movement]:
+    """Every movement of its stock that was kept."""
+    return (await backend.products.movements(ProductId(product.id), everything("at"))).items
+
+
+async def names_found(backend: Backend, wanted: ProductFilter) -> set[str]:
+    """The names of all products that the filter lets through."""
+    page = await backend.products.page(everything("name"), wanted)
+    return {product.name for product in page.items}
+
+
+@contextmanager
+def ranking(few: int) -> Iterator[None]:
+    """A search that ranks so few of its matches."""
+    with patch.object(in_memory, "MOST_RANKED", few), patch.object(in_sql, "MOST_RANKED", few):
+        yield
 
 
 @asynccontextmanager

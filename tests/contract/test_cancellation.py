@@ -9,7 +9,7 @@ from application.ordering.queries import OrderFilter
 from application.shared.unit_of_work import Runner
 from domain.catalog.product import Product, ProductId
 from domain.ordering.order import Order, OrderId
-from tests.builders import NOON, a_product, a_user, actor_of, at_noon
+from tests.builders import BY_HAND, NOON, a_product, a_user, actor_of, at_noon
 from tests.contract.backends import Backend
 from tests.contract.steps import everything, lock_products
 
@@ -56,7 +56,7 @@ async def nobody_holds_anything(backend: Backend, products: list[Product]) -> No
     assert await backend.left_open() == 0
     async with backend.begin() as work:
         for product in await lock_products(work, *products):
-            product.take(1, at=NOON)
+            product.take(1, BY_HAND, at=NOON)
         await work.commit()
 
 

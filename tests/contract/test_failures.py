@@ -24,7 +24,7 @@ from application.shared.errors import (
 from infrastructure.sql.database import Limits
 from infrastructure.sql.failures import meaning
 from infrastructure.sql.migrating import Migrations
-from tests.builders import NOON, a_product
+from tests.builders import BY_HAND, NOON, a_product
 from tests.contract.backends import IMPATIENT, PostgresqlBackend, SqlBackend, SqliteBackend
 from tests.contract.steps import product_in, waits
 from tests.servers import postgres_cluster
@@ -133,7 +133,7 @@ async def test_a_transaction_that_idles_too_long_is_ended(postgresql: Postgresql
         hasty.begin() as work,
     ):
         product = await product_in(work, mug, lock=True)
-        product.take(1, at=NOON)
+        product.take(1, BY_HAND, at=NOON)
         await asyncio.sleep(0.3)
         with pytest.raises(Unavailable):
             await work.commit()
@@ -149,7 +149,7 @@ async def test_what_a_snapshot_cannot_show_is_a_failure_to_serialise(
         await connection.execution_options(isolation_level="REPEATABLE READ")
         await run(connection, "SELECT stock FROM products")
         async with postgresql.begin() as faster:
-            (await product_in(faster, mug)).take(1, at=NOON)
+            (await product_in(faster, mug)).take(1, BY_HAND, at=NOON)
             await faster.commit()
         with pytest.raises(SerializationFailure, match="40001"):
             await run(connection, "UPDATE products SET stock = stock - 1")
@@ -196,9 +196,9 @@ async def test_a_lost_connection_is_told_at_whatever_moment(
             product = await product_in(work, mug, lock=True)
             if moment == "end of a savepoint":
                 async with work.savepoint():
-                    product.take(1, at=NOON)
+                    product.take(1, BY_HAND, at=NOON)
                     await killed(postgresql, work)
-            product.take(1, at=NOON)
+            product.take(1, BY_HAND, at=NOON)
             await killed(postgresql, work)
             if moment == "read":
                 await product_in(work, mug)
@@ -206,7 +206,7 @@ async def test_a_lost_connection_is_told_at_whatever_moment(
                 async with work.savepoint():
                     pytest.fail("it was set")
             elif moment == "flush":
-                product.take(1, at=NOON)
+                product.take(1, BY_HAND, at=NOON)
                 await work.flush()
             await work.commit()
 
@@ -241,7 +241,7 @@ async def test_a_database_that_was_stopped_is_away() -> None:
                 backend = await stack.enter_async_context(PostgresqlBackend.open(url))
                 await backend.keep(mug)
                 work = await stack.enter_async_context(backend.begin())
-                (await product_in(work, mug)).take(1, at=NOON)
+                (await product_in(work, mug)).take(1, BY_HAND, at=NOON)
                 await work.flush()
             with pytest.raises(Unavailable):
                 await work.commit()
@@ -329,10 +329,10 @@ async def test_a_file_that_cannot_be_written_to_is_away(
     async with another(sqlite, Limits()) as unlucky, unlucky.engine.connect() as connection:
         await run(connection, f"PRAGMA {pragma}")
         with pytest.raises(Unavailable, match=reason):
-            # More than fits into the pages that the file has.
+            # More than fits into the pages that the file has, the empty ones included.
             await run(
                 connection,
-                "INSERT INTO outbox SELECT value, hex(zeroblob(9999)), value, 1, '', ''"
+                "INSERT INTO outbox SELECT value, hex(zeroblob(999999)), value, 1, '', ''"
                 " FROM json_each('[1, 2, 3, 4, 5, 6, 7, 8, 9]')",
             )
 

@@ -8,7 +8,7 @@ import pytest
 
 from application.shared.errors import Busy
 from application.shared.idempotency import Answer, KeyInUse, RequestKey
-from tests.builders import NOON, a_product
+from tests.builders import BY_HAND, NOON, a_product
 from tests.contract.backends import Backend
 from tests.contract.steps import failing, product_in, waits
 
@@ -187,7 +187,7 @@ async def test_of_many_copies_of_one_request_one_has_an_effect(backend: Backend)
         async with backend.begin() as work:
             answer = await work.keys.claim(key, at=NOON)
             if answer is None:
-                (await product_in(work, mug, lock=True)).take(1, at=NOON)
+                (await product_in(work, mug, lock=True)).take(1, BY_HAND, at=NOON)
                 await work.keys.keep(key, ANSWER, until=TOMORROW)
                 await work.commit()
         return answer

@@ -3,7 +3,7 @@ import pytest
 from application.ordering.ports import OrderingWork
 from application.shared.unit_of_work import Joined
 from domain.catalog.product import SkuTaken
-from tests.builders import NOON, a_product
+from tests.builders import BY_HAND, NOON, a_product
 from tests.contract.backends import Backend
 from tests.contract.steps import failing, product_in
 
@@ -22,7 +22,7 @@ async def test_what_was_done_in_joining_is_kept_with_the_outer_unit_of_work(
 
     async with backend.begin() as outer:
         async with joining(outer) as work:
-            (await product_in(work, mug)).take(2, at=NOON)
+            (await product_in(work, mug)).take(2, BY_HAND, at=NOON)
             await work.commit()
         assert await backend.stock(mug) == [5]
         await outer.commit()
@@ -58,9 +58,9 @@ async def test_to_leave_without_a_commit_undoes_what_was_done_since_joining(
 
     async with backend.begin() as outer:
         product = await product_in(outer, mug)
-        product.take(1, at=NOON)
+        product.take(1, BY_HAND, at=NOON)
         async with joining(outer) as work:
-            (await product_in(work, mug)).take(2, at=NOON)
+            (await product_in(work, mug)).take(2, BY_HAND, at=NOON)
             work.products.add(ghost)
         assert product.stock == 4
         await outer.commit()
@@ -78,9 +78,9 @@ async def test_an_error_undoes_what_was_done_since_joining_and_passes_through(
     async with backend.begin() as outer:
         product = await product_in(outer, mug)
         async with failing(joining(outer)) as work:
-            (await product_in(work, mug)).take(2, at=NOON)
+            (await product_in(work, mug)).take(2, BY_HAND, at=NOON)
         assert product.stock == 5
-        product.take(1, at=NOON)
+        product.take(1, BY_HAND, at=NOON)
         await outer.commit()
 
     assert await backend.stock(mug) == [4]
@@ -92,7 +92,7 @@ async def test_an_error_after_the_joined_commit_undoes_it(backend: Backend) -> N
 
     async with backend.begin() as outer:
         async with failing(joining(outer)) as work:
-            (await product_in(work, mug)).take(2, at=NOON)
+            (await product_in(work, mug)).take(2, BY_HAND, at=NOON)
             await work.commit()
         await outer.commit()
 
@@ -126,12 +126,12 @@ async def test_a_joined_unit_of_work_has_savepoints_and_can_be_joined(backend: B
         async with joining(outer) as work:
             product = await product_in(work, mug)
             async with failing(work.savepoint()):
-                product.take(1, at=NOON)
+                product.take(1, BY_HAND, at=NOON)
             async with joining(work) as inner:
-                (await product_in(inner, mug)).take(2, at=NOON)
+                (await product_in(inner, mug)).take(2, BY_HAND, at=NOON)
                 await inner.commit()
             async with joining(work) as inner:
-                (await product_in(inner, mug)).take(4, at=NOON)
+                (await product_in(inner, mug)).take(4, BY_HAND, at=NOON)
             await work.commit()
         await outer.commit()
 

@@ -7,7 +7,7 @@ from application.shared.errors import Busy, Deadlock, StaleWrite
 from application.shared.unit_of_work import Runner
 from domain.catalog.category import Category, CategoryId
 from domain.catalog.product import Product, ProductId, Sku, sku
-from tests.builders import NOON, a_category, a_product, a_user, an_order
+from tests.builders import BY_HAND, NOON, a_category, a_product, a_user, an_order
 from tests.contract.backends import Backend
 from tests.contract.steps import (
     category_in,
@@ -24,7 +24,7 @@ async def take_one(backend: Backend, product: Product) -> int:
     async with backend.begin() as work:
         found = await product_in(work, product, lock=True)
         there = found.stock
-        found.take(1, at=NOON)
+        found.take(1, BY_HAND, at=NOON)
         await work.commit()
     return there
 
@@ -40,7 +40,7 @@ async def test_the_second_one_waits_and_then_sees_what_the_first_one_left(
     await backend.keep(mug)
 
     async with backend.begin() as work:
-        (await product_in(work, mug, lock=True)).take(2, at=NOON)
+        (await product_in(work, mug, lock=True)).take(2, BY_HAND, at=NOON)
         second = create_task(take_one(backend, mug))
         assert await waits(second)
         await work.commit()
@@ -68,7 +68,7 @@ async def test_what_is_changed_is_locked_without_being_asked(backend: Backend) -
     await backend.keep(mug)
 
     async with backend.begin() as work:
-        (await product_in(work, mug)).take(2, at=NOON)
+        (await product_in(work, mug)).take(2, BY_HAND, at=NOON)
         await work.flush()
         second = create_task(take_one(backend, mug))
         assert await waits(second)
@@ -83,7 +83,7 @@ async def test_a_lock_lasts_longer_than_the_savepoint_that_was_kept(backend: Bac
 
     async with backend.begin() as work:
         async with work.savepoint():
-            (await product_in(work, mug, lock=True)).take(2, at=NOON)
+            (await product_in(work, mug, lock=True)).take(2, BY_HAND, at=NOON)
         second = create_task(take_one(backend, mug))
         assert await waits(second)
         await work.commit()
@@ -100,7 +100,7 @@ async def test_whoever_only_looks_waits_for_nobody(backend: Backend) -> None:
     async with backend.begin() as work:
         await user_in(work, ada, lock=True)
         await category_in(work, mugs, lock=True)
-        (await product_in(work, mug, lock=True)).take(1, at=NOON)
+        (await product_in(work, mug, lock=True)).take(1, BY_HAND, at=NOON)
         (await order_in(work, order, lock=True)).confirm(actor_id=order.customer_id, at=NOON)
         await work.flush()
         assert await backend.users.find(order.customer_id)
@@ -184,7 +184,7 @@ async def test_whoever_asks_in_opposite_orders_never_stands_in_each_others_way(
             async with backend.begin() as work:
                 for product in await lock_products(work, *asked):
                     await asyncio.sleep(0)
-                    product.take(1, at=NOON)
+                    product.take(1, BY_HAND, at=NOON)
                 await work.commit()
 
     await gather(take_one_of_each(products), take_one_of_each(products[::-1]))
@@ -197,7 +197,7 @@ async def test_whoever_waits_too_long_is_told_that_the_shop_is_busy(impatient: B
     await impatient.keep(mug)
 
     async with impatient.begin() as work:
-        (await product_in(work, mug, lock=True)).take(2, at=NOON)
+        (await product_in(work, mug, lock=True)).take(2, BY_HAND, at=NOON)
         with pytest.raises(Busy):
             await take_one(impatient, mug)
         await work.commit()
@@ -212,9 +212,9 @@ async def test_of_two_who_wait_for_each_other_one_gives_way(overlapping: Backend
 
     async def take_one_of_each(first: Product, second: Product) -> None:
         async with overlapping.begin() as work:
-            (await product_in(work, first, lock=True)).take(1, at=NOON)
+            (await product_in(work, first, lock=True)).take(1, BY_HAND, at=NOON)
             await both.wait()
-            (await product_in(work, second, lock=True)).take(1, at=NOON)
+            (await product_in(work, second, lock=True)).take(1, BY_HAND, at=NOON)
             await work.commit()
 
     ends = await gather(
@@ -237,10 +237,10 @@ async def test_whoever_gave_way_gets_through_with_the_next_attempt(backend: Back
         attempts += 1
         is_first = attempts <= 2
         async with backend.begin() as work:
-            (await product_in(work, first, lock=True)).take(1, at=NOON)
+            (await product_in(work, first, lock=True)).take(1, BY_HAND, at=NOON)
             if is_first:
                 await both.wait()
-            (await product_in(work, second, lock=True)).take(1, at=NOON)
+            (await product_in(work, second, lock=True)).take(1, BY_HAND, at=NOON)
             await work.commit()
 
     await gather(run(lambda: take_one_of_each(mug, pot)), run(lambda: take_one_of_each(pot, mug)))
@@ -342,7 +342,7 @@ async def test_what_left_a_category_before_is_not_seen_to_leave_it_again(
             await faster.commit()
         await work.products.leave(CategoryId(mugs.id), at=NOON)
         assert (product.category_id, product.version) == (mugs.id, 1)
-        product.take(1, at=NOON)
+        product.take(1, BY_HAND, at=NOON)
         with pytest.raises(StaleWrite):
             await work.commit()
 

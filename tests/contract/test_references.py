@@ -9,11 +9,12 @@ from application.shared.errors import InUse
 from domain.catalog.category import CategoryId
 from domain.catalog.product import ProductId
 from domain.shared.aggregate import Aggregate
-from infrastructure.memory import catalog, identity, ordering
+from infrastructure.memory import identity, ordering
+from infrastructure.memory.catalog import repositories as catalog
 from infrastructure.sql.mapping import TABLES
-from tests.builders import NOON, a_category, a_product, a_session, a_user, an_order
+from tests.builders import NOON, a_category, a_product, a_session, a_tag, a_user, an_order
 from tests.contract.backends import Backend, add
-from tests.contract.steps import LONG_ENOUGH, category_in, failing, product_in
+from tests.contract.steps import LONG_ENOUGH, category_in, failing, product_in, tag_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ def product_of_no_category() -> Dangling:
     return Dangling(a_product(category=a_category()))
 
 
+def product_of_no_tag() -> Dangling:
+    known = a_tag()
+    return Dangling(a_product(tags=[known, a_tag()]), [known])
+
+
 def order_of_nobody() -> Dangling:
     mug = a_product()
     return Dangling(an_order(mug, customer=a_user()), [mug])
@@ -51,8 +57,16 @@ REFERENCES: Final[dict[str, Callable[[], Dangling]]] = {
     "sessions.user_id": session_of_nobody,
     "categories.parent_id": child_of_nobody,
     "products.category_id": product_of_no_category,
+    "product_tags.slug": product_of_no_tag,
     "orders.customer_id": order_of_nobody,
     "order_lines.product_id": order_of_nothing,
+}
+# Rows that are part of a product or order; in memory they have no place of their own.
+PARTS: Final = {
+    "order_lines.order_id",
+    "product_search.product_id",
+    "product_tags.product_id",
+    "stock_movements.product_id",
 }
 each_reference = pytest.mark.parametrize("dangling", REFERENCES.values(), ids=REFERENCES.keys())
 
@@ -64,8 +78,7 @@ def test_every_reference_that_a_storage_knows_is_in_the_table() -> None:
         for column in table.columns
         if column.foreign_keys
     }
-    # Lines are part of their order; in memory they have no place of their own.
-    assert in_sql - {"order_lines.order_id"} == {*REFERENCES}
+    assert in_sql - PARTS == {*REFERENCES}
     in_memory = [*identity.REFERENCES, *catalog.REFERENCES, *ordering.REFERENCES]
     assert len(in_memory) == len(REFERENCES)
 
@@ -226,3 +239,74 @@ async def test_of_a_category_that_goes_and_a_product_that_comes_one_is_refused(
     assert sorted(type(end).__name__ for end in ends) == ["InUse", "NoneType"]
     found = await backend.products.find(ProductId(mug.id))
     assert (found is None) is (await backend.categories.find(CategoryId(mugs.id)) is None)
+
+
+async def test_a_tag_that_something_has_cannot_be_removed_be_it_deleted(backend: Backend) -> None:
+    tea = a_tag()
+    mug = a_product(tags=[tea])
+    await backend.keep(tea, mug)
+
+    async with backend.begin() as work:
+        (await product_in(work, mug)).delete(at=NOON)
+        await work.flush()
+        await work.tags.remove(await tag_in(work, tea))
+        with pytest.raises(InUse):
+            await work.flush()
+
+
+async def test_a_tag_can_be_removed_once_it_is_taken_off_everything(backend: Backend) -> None:
+    tea, pot = a_tag(slug_text="tea"), a_tag(slug_text="pot")
+    mug, deleted = a_product(tags=[tea, pot]), a_product(tags=[tea])
+    await backend.keep(tea, pot, mug, deleted)
+
+    async with backend.begin() as work:
+        (await product_in(work, deleted)).delete(at=NOON)
+        await work.products.untag(tea.slug, at=NOON)
+        await work.tags.remove(await tag_in(work, tea))
+        await work.commit()
+
+    found = [await backend.products.find(ProductId(one.id)) for one in (mug, deleted)]
+    assert [one.tags for one in found if one] == [("pot",), ()]
+
+
+async def test_a_tag_and_what_has_it_can_part_in_one_go(backend: Backend) -> None:
+    tea = a_tag()
+    mug = a_product(tags=[tea])
+    await backend.keep(tea, mug)
+
+    async with backend.begin() as work:
+        product, tag = await product_in(work, mug), await tag_in(work, tea)
+        product.revise({"tags": ()}, at=NOON)
+        await work.tags.remove(tag)
+        await work.commit()
+
+    async with backend.begin() as work:
+        assert await work.tags.known([tea.slug]) == set()
+
+
+async def test_of_a_tag_that_goes_and_a_product_that_comes_with_it_one_is_refused(
+    backend: Backend,
+) -> None:
+    tea = a_tag()
+    mug = a_product(tags=[tea])
+    await backend.keep(tea)
+    under_way = asyncio.Event()
+
+    async def go() -> None:
+        async with backend.begin() as work:
+            await work.tags.remove(await tag_in(work, tea))
+            await work.flush()
+            under_way.set()
+            await asyncio.sleep(LONG_ENOUGH)
+            await work.commit()
+
+    async def come() -> None:
+        await under_way.wait()
+        await backend.keep(mug)
+
+    ends = await asyncio.gather(go(), come(), return_exceptions=True)
+
+    assert sorted(type(end).__name__ for end in ends) == ["InUse", "NoneType"]
+    found = await backend.products.find(ProductId(mug.id))
+    async with backend.begin() as work:
+        assert (found is None) is (await work.tags.known([tea.slug]) == set())

@@ -26,7 +26,7 @@ from domain.catalog.product import (
 from domain.shared.money import CURRENCIES, Money
 from domain.shared.text import SLUG_LENGTH, Slug
 from infrastructure.memory.copying import state_of
-from tests.builders import NOON, a_category, a_product
+from tests.builders import BY_HAND, NOON, a_category, a_product
 from tests.contract.backends import Backend
 from tests.contract.steps import category_in, lock_products, product_in
 
@@ -113,7 +113,7 @@ async def test_everything_about_a_product_can_be_changed(backend: Backend) -> No
             },
             at=LATER,
         )
-        product.put_back(1, at=LATER)
+        product.put_back(1, BY_HAND, at=LATER)
         await work.commit()
     async with backend.begin() as work:
         assert state_of(await product_in(work, mug)) == state_of(product)
@@ -274,7 +274,7 @@ async def test_whoever_holds_a_product_sees_it_leave(backend: Backend) -> None:
         product = await product_in(work, mug)
         await work.products.leave(CategoryId(mugs.id), at=LATER)
         assert (product.category_id, product.updated_at, product.version) == (None, LATER, 2)
-        product.take(1, at=LATER)
+        product.take(1, BY_HAND, at=LATER)
         await work.commit()
 
     assert await backend.stock(mug) == [4]

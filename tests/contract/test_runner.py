@@ -15,7 +15,7 @@ from application.shared.errors import (
 )
 from application.shared.unit_of_work import ATTEMPTS, LONGEST_PAUSE, SHORTEST_PAUSE, Runner
 from domain.catalog.product import SkuTaken
-from tests.builders import NOON, a_product
+from tests.builders import BY_HAND, NOON, a_product
 from tests.contract.backends import Backend
 from tests.contract.steps import Mishap, product_in
 
@@ -95,7 +95,7 @@ async def test_each_attempt_begins_with_what_is_stored(backend: Backend) -> None
         async with backend.begin() as work:
             product = await product_in(work, mug, lock=True)
             seen.append((product.stock, product.sequence))
-            product.take(1, at=NOON)
+            product.take(1, BY_HAND, at=NOON)
             product.revise({"name": "Cup"}, at=NOON)
             await work.commit()
 
@@ -116,7 +116,7 @@ async def test_whoever_goes_away_does_not_stop_what_is_under_way(backend: Backen
 
     async def take_one() -> None:
         async with backend.begin() as work:
-            (await product_in(work, mug, lock=True)).take(1, at=NOON)
+            (await product_in(work, mug, lock=True)).take(1, BY_HAND, at=NOON)
             await work.flush()
             half_done.set()
             await go_on.wait()
@@ -142,7 +142,7 @@ async def test_what_does_not_end_in_time_is_cut_off_and_undone(backend: Backend)
 
     async def take_one() -> None:
         async with backend.begin() as work:
-            (await product_in(work, mug, lock=True)).take(1, at=NOON)
+            (await product_in(work, mug, lock=True)).take(1, BY_HAND, at=NOON)
             await work.flush()
             half_done.set()
             await asyncio.Event().wait()

@@ -5,7 +5,7 @@ from application.ordering.queries import OrderFilter
 from application.shared.errors import StaleWrite
 from domain.catalog.product import SkuTaken
 from domain.ordering.status import OrderStatus
-from tests.builders import NOON, a_category, a_product, a_user, an_order
+from tests.builders import BY_HAND, NOON, a_category, a_product, a_user, an_order
 from tests.contract.backends import Backend
 from tests.contract.steps import category_in, everything, failing, order_in, product_in
 
@@ -16,9 +16,9 @@ async def test_a_failed_savepoint_undoes_only_itself(backend: Backend) -> None:
 
     async with backend.begin() as work:
         product = await product_in(work, mug)
-        product.take(1, at=NOON)
+        product.take(1, BY_HAND, at=NOON)
         async with failing(work.savepoint()):
-            product.take(3, at=NOON)
+            product.take(3, BY_HAND, at=NOON)
             work.products.add(ghost)
         assert product.stock == 4
         await work.commit()
@@ -31,7 +31,7 @@ async def test_a_savepoint_that_was_kept_is_undone_with_what_surrounds_it(backen
     await backend.keep(mug)
 
     async with backend.begin() as work, work.savepoint():
-        (await product_in(work, mug)).take(1, at=NOON)
+        (await product_in(work, mug)).take(1, BY_HAND, at=NOON)
         work.products.add(ghost)
 
     assert await backend.stock(mug, ghost) == [5]
@@ -45,12 +45,12 @@ async def test_an_inner_savepoint_fails_and_the_outer_one_goes_on(backend: Backe
     async with backend.begin() as work:
         product = await product_in(work, mug)
         async with work.savepoint():
-            product.take(1, at=NOON)
+            product.take(1, BY_HAND, at=NOON)
             async with failing(work.savepoint()):
-                product.take(2, at=NOON)
+                product.take(2, BY_HAND, at=NOON)
                 await work.flush()
             assert product.stock == 9
-            product.take(3, at=NOON)
+            product.take(3, BY_HAND, at=NOON)
         assert product.stock == 6
         await work.commit()
 
@@ -63,11 +63,11 @@ async def test_an_outer_savepoint_that_fails_takes_the_inner_one_with_it(backend
 
     async with backend.begin() as work:
         product = await product_in(work, mug)
-        product.take(1, at=NOON)
+        product.take(1, BY_HAND, at=NOON)
         async with failing(work.savepoint()):
-            product.take(2, at=NOON)
+            product.take(2, BY_HAND, at=NOON)
             async with work.savepoint():
-                product.take(3, at=NOON)
+                product.take(3, BY_HAND, at=NOON)
                 work.products.add(ghost)
         assert (product.stock, product.version) == (9, 2)
         await work.commit()
@@ -82,9 +82,9 @@ async def test_both_savepoints_fail_one_after_the_other(backend: Backend) -> Non
     async with backend.begin() as work:
         product = await product_in(work, mug)
         async with failing(work.savepoint()):
-            product.take(1, at=NOON)
+            product.take(1, BY_HAND, at=NOON)
             async with failing(work.savepoint()):
-                product.take(2, at=NOON)
+                product.take(2, BY_HAND, at=NOON)
             assert product.stock == 9
         assert product.stock == 10
 
@@ -142,11 +142,11 @@ async def test_what_was_first_met_inside_a_failed_savepoint_is_as_it_is_stored(
     async with backend.begin() as work:
         async with failing(work.savepoint()):
             product = await product_in(work, mug)
-            product.take(2, at=NOON)
+            product.take(2, BY_HAND, at=NOON)
             await work.flush()
         assert (product.stock, product.version) == (5, 1)
         assert await product_in(work, mug) is product
-        product.take(1, at=NOON)
+        product.take(1, BY_HAND, at=NOON)
         await work.commit()
 
     assert await backend.stock(mug) == [4]
@@ -158,7 +158,7 @@ async def test_what_was_not_yet_sent_survives_a_savepoint_that_fails(backend: Ba
 
     async with backend.begin() as work:
         product = await product_in(work, mug)
-        product.take(2, at=NOON)
+        product.take(2, BY_HAND, at=NOON)
         async with failing(work.savepoint()):
             pass
         assert product.stock == 3
@@ -245,7 +245,7 @@ async def test_what_was_wrong_before_a_savepoint_is_told_when_it_is_set(backend:
     await backend.keep(a_product(sku_text="MUG"), pot := a_product())
 
     async with backend.begin() as work:
-        (await product_in(work, pot)).take(1, at=NOON)
+        (await product_in(work, pot)).take(1, BY_HAND, at=NOON)
         work.products.add(a_product(sku_text="MUG"))
         with pytest.raises(SkuTaken):
             async with work.savepoint():
@@ -257,9 +257,9 @@ async def test_a_savepoint_cannot_be_set_on_top_of_a_stale_state(overlapping: Ba
     await overlapping.keep(mug)
 
     async with overlapping.begin() as work:
-        (await product_in(work, mug)).take(1, at=NOON)
+        (await product_in(work, mug)).take(1, BY_HAND, at=NOON)
         async with overlapping.begin() as faster:
-            (await product_in(faster, mug)).take(2, at=NOON)
+            (await product_in(faster, mug)).take(2, BY_HAND, at=NOON)
             await faster.commit()
         with pytest.raises(StaleWrite):
             async with work.savepoint():
@@ -275,10 +275,10 @@ async def test_a_stale_state_is_found_at_the_end_of_a_savepoint(overlapping: Bac
     async with overlapping.begin() as work:
         product = await product_in(work, mug)
         async with overlapping.begin() as faster:
-            (await product_in(faster, mug)).take(2, at=NOON)
+            (await product_in(faster, mug)).take(2, BY_HAND, at=NOON)
             await faster.commit()
         with pytest.raises(StaleWrite):
             async with work.savepoint():
-                product.take(1, at=NOON)
+                product.take(1, BY_HAND, at=NOON)
 
     assert await overlapping.stock(mug) == [3]

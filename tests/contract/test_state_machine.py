@@ -1,15 +1,13 @@
 """Whatever is done, in whatever order: nobody can tell the three storages from each other."""
 
-import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 from typing import Any, Final
 from uuid import UUID
 
-import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -24,8 +22,12 @@ from hypothesis.stateful import (
 )
 
 from application.catalog.curation import CategoryPatch, Curation
-from application.catalog.queries import ProductFilter
-from application.catalog.stocking import Draft, ProductPatch, Stocking
+from application.catalog.drafts import Draft, ProductPatch
+from application.catalog.inventory import Inventory
+from application.catalog.queries import RELEVANCE, InCategory, ProductFilter
+from application.catalog.revision import Revision
+from application.catalog.stocking import Stocking
+from application.catalog.tagging import Tagging
 from application.identity.administration import Administration
 from application.identity.registration import NewUser, Registration
 from application.ordering.checkout import BasketLine, Checkout
@@ -34,24 +36,25 @@ from application.shared.idempotency import Answer, RequestKey
 from application.shared.pages import Page, PageRequest, Sort
 from domain.catalog.category import CategoryId
 from domain.catalog.product import ProductId, Sku, sku
+from domain.catalog.tag import TagId
 from domain.identity.user import Role, UserId
 from domain.ordering.order import OrderId, OrderNumber
 from domain.ordering.status import OrderStatus
 from domain.shared.aggregate import Aggregate
 from domain.shared.text import Slug, slug
-from infrastructure.memory.unit_of_work import open_shop
 from tests.builders import (
+    BY_HAND,
     NOON,
     PASSWORD,
     PlainHasher,
     a_category,
     a_product,
+    a_tag,
     a_user,
     an_actor,
     gbp,
     usd,
 )
-from tests.contract.backends import MemoryBackend, PostgresqlBackend, SqliteBackend
 from tests.contract.side_by_side import Deed, Done, Outcome, Refused, Shop, SideBySide
 from tests.contract.walking import walk
 
@@ -70,6 +73,19 @@ logins: Final = st.sampled_from(["ada", "Ada", "ADA", "bob", "eve"])
 sorts: Final = st.builds(
     Sort, st.sampled_from(["name", "price", "created_at", "updated_at", "stock"]), st.booleans()
 )
+tagged: Final = st.lists(slugs.filter(bool), max_size=2)
+drafts: Final = st.builds(Draft, sku=skus, name=names, price=prices, slug=slugs, stock=st.just(3))
+patches: Final = st.fixed_dictionaries(
+    {},
+    optional={
+        "sku": skus,
+        "name": names,
+        "price": prices,
+        "tags": tagged,
+        "is_active": st.booleans(),
+        "metadata": st.sampled_from([None, {"colour": "red"}, {"colour": None, "size": "L"}]),
+    },
+)
 keys: Final = st.builds(
     RequestKey, st.just(SOMEBODY), st.just("POST"), st.just("/"), st.sampled_from(["1", "2"])
 )
@@ -80,6 +96,7 @@ class OneShopThreeTimes(RuleBasedStateMachine):
 
     customers: Bundle[UserId] = Bundle("customers")
     categories: Bundle[CategoryId] = Bundle("categories")
+    tags: Bundle[TagId] = Bundle("tags")
     products: Bundle[ProductId] = Bundle("products")
     orders: Bundle[OrderId] = Bundle("orders")
 
@@ -176,6 +193,10 @@ class OneShopThreeTimes(RuleBasedStateMachine):
         tea = partial(a_category, name="Tea", slug_text="tea")
         pots = partial(a_category, name="Pots", slug_text="pots")
         return multiple(CategoryId(self.kept(tea)), CategoryId(self.kept(pots)))
+
+    @initialize(target=tags)
+    def there_is_a_tag(self) -> TagId:
+        return TagId(self.kept(partial(a_tag, name="Tea", slug_text="tea")))
 
     @initialize(target=products)
     def there_are_products(self) -> MultipleResults[ProductId]:
@@ -274,6 +295,19 @@ class OneShopThreeTimes(RuleBasedStateMachine):
 
         self.act(climb)
 
+    # Tags
+
+    @rule(target=tags, name=names, slug=slugs)
+    def create_tag(self, name: str, slug: Slug | None) -> Any:
+        async def create(shop: Shop) -> UUID:
+            return (await Tagging(shop.begin, self.clock).create(STAFF, name=name, slug=slug)).id
+
+        return self.made(create)
+
+    @rule(id=tags)
+    def delete_tag(self, id: TagId) -> None:
+        self.act(lambda shop: Tagging(shop.begin, self.clock).delete(STAFF, id))
+
     # Products
 
     @rule(
@@ -283,6 +317,7 @@ class OneShopThreeTimes(RuleBasedStateMachine):
         name=names,
         price=prices,
         stock=st.integers(0, 5),
+        tags=tagged,
         category_id=st.none() | categories,
         is_active=st.sampled_from([True, True, True, False]),
     )
@@ -292,32 +327,53 @@ class OneShopThreeTimes(RuleBasedStateMachine):
 
         return self.made(create)
 
-    @rule(
-        drafts=st.lists(
-            st.builds(Draft, sku=skus, name=names, price=prices, slug=slugs, stock=st.just(3)),
-            max_size=4,
-        ),
-        skip=st.booleans(),
-    )
-    def import_products(self, drafts: list[Draft], skip: bool) -> None:
+    @rule(drafts=st.lists(drafts, max_size=4), skip=st.booleans())
+    def create_products(self, drafts: list[Draft], skip: bool) -> None:
         self.act(lambda shop: Stocking(shop.begin, self.clock).create_all(STAFF, drafts, skip=skip))
 
-    @rule(
-        id=products,
-        changes=st.fixed_dictionaries(
-            {}, optional={"sku": skus, "name": names, "price": prices, "is_active": st.booleans()}
-        ),
-        category_id=st.none() | categories,
-    )
+    @rule(drafts=st.lists(drafts, min_size=1, max_size=3))
+    def add_many_products(self, drafts: list[Draft]) -> None:
+        async def add(shop: Shop) -> None:
+            many = [draft.product(set(), BY_HAND, at=self.now) for draft in drafts]
+            async with shop.begin() as work:
+                await work.products.add_many(many)
+                await work.commit()
+
+        self.act(add)
+
+    @rule(id=products, changes=patches, category_id=st.none() | categories)
     def revise_product(
         self, id: ProductId, changes: ProductPatch, category_id: CategoryId | None
     ) -> None:
         patch: ProductPatch = {**changes, "category_id": category_id}
-        self.act(lambda shop: Stocking(shop.begin, self.clock).revise(STAFF, id, patch))
+        self.act(lambda shop: Revision(shop.begin, self.clock).revise(STAFF, id, patch))
+
+    @rule(rows=st.lists(st.tuples(products, patches), max_size=4), skip=st.booleans())
+    def revise_products(self, rows: list[tuple[ProductId, ProductPatch]], skip: bool) -> None:
+        self.act(lambda shop: Revision(shop.begin, self.clock).revise_all(STAFF, rows, skip=skip))
+
+    @rule(id=products, draft=drafts, tags=tagged)
+    def replace_product(self, id: ProductId, draft: Draft, tags: list[Slug]) -> None:
+        whole = replace(draft, tags=tags)
+        self.act(lambda shop: Revision(shop.begin, self.clock).replace(STAFF, id, whole))
 
     @rule(id=products)
     def delete_product(self, id: ProductId) -> None:
-        self.act(lambda shop: Stocking(shop.begin, self.clock).delete(STAFF, id))
+        self.act(lambda shop: Revision(shop.begin, self.clock).delete(STAFF, id))
+
+    @rule(id=products)
+    def restore_product(self, id: ProductId) -> None:
+        self.act(lambda shop: Revision(shop.begin, self.clock).restore(STAFF, id))
+
+    @rule(id=products, change=st.integers(-4, 4), reason=st.none() | names)
+    def adjust_stock(self, id: ProductId, change: int, reason: str | None) -> None:
+        inventory = partial(Inventory, clock=self.clock)
+        self.act(lambda shop: inventory(shop.begin).adjust(STAFF, id, change, reason=reason))
+
+    @rule(id=products, stock=st.integers(0, 6), before=st.none() | st.integers(0, 6))
+    def count_stock(self, id: ProductId, stock: int, before: int | None) -> None:
+        inventory = partial(Inventory, clock=self.clock)
+        self.act(lambda shop: inventory(shop.begin).count(STAFF, id, stock, before=before))
 
     @rule(ids=st.lists(products, max_size=3), skus=st.lists(skus, max_size=2))
     def lock_products(self, ids: list[ProductId], skus: list[Sku]) -> None:
@@ -360,9 +416,9 @@ class OneShopThreeTimes(RuleBasedStateMachine):
             product = await shop.work.products.get(id)
             shop.take_in_hand(product)
             if change < 0:
-                product.take(-change, at=self.now)
+                product.take(-change, BY_HAND, at=self.now)
             else:
-                product.put_back(change, at=self.now)
+                product.put_back(change, BY_HAND, at=self.now)
             if new_sku:
                 product.revise({"sku": new_sku}, at=self.now)
 
@@ -383,12 +439,33 @@ class OneShopThreeTimes(RuleBasedStateMachine):
 
     # Lists
 
-    @rule(sort=sorts, limit=st.integers(1, 3), deleted=st.booleans(), skus=st.lists(skus))
+    @rule(
+        sort=sorts,
+        limit=st.integers(1, 3),
+        wanted=st.builds(
+            ProductFilter,
+            skus=st.just(()) | st.lists(skus).map(tuple),
+            tags=tagged.map(tuple),
+            in_stock=st.none() | st.booleans(),
+            deleted=st.booleans(),
+        ),
+        category_id=st.none() | categories,
+    )
     def walk_through_products(
-        self, sort: Sort, limit: int, deleted: bool, skus: Sequence[Sku]
+        self, sort: Sort, limit: int, wanted: ProductFilter, category_id: CategoryId | None
     ) -> None:
-        wanted = ProductFilter(skus=tuple(skus), deleted=deleted)
+        if category_id:
+            wanted = replace(wanted, category=InCategory(id=category_id))
+        self.look_through(sort, limit, wanted)
 
+    @rule(
+        words=st.sampled_from([("mug",), ("cup", "s"), ("a",), ("apfel",), ()]),
+        limit=st.integers(1, 3),
+    )
+    def search_for_products(self, words: tuple[str, ...], limit: int) -> None:
+        self.look_through(Sort(RELEVANCE), limit, ProductFilter(words=words))
+
+    def look_through(self, sort: Sort, limit: int, wanted: ProductFilter) -> None:
         async def look(shop: Shop) -> object:
             async def pages(request: PageRequest) -> Page[Any]:
                 return await shop.backend.products.page(request, wanted)
@@ -398,42 +475,21 @@ class OneShopThreeTimes(RuleBasedStateMachine):
         self.shops.do(look)
 
 
-@pytest.fixture
-def loop() -> Iterator[asyncio.Runner]:
-    """A loop of its own: the machine is no coroutine, and connections belong to one loop."""
-    with asyncio.Runner() as loop:
-        yield loop
-
-
 def test_nobody_can_tell_the_storages_from_each_other(
-    loop: asyncio.Runner, sqlite_url: str, postgresql_url: str
+    empty_shops: Callable[[], SideBySide],
 ) -> None:
-    async def open_both(stack: AsyncExitStack) -> tuple[SqliteBackend, PostgresqlBackend]:
-        return (
-            await stack.enter_async_context(SqliteBackend.open(sqlite_url)),
-            await stack.enter_async_context(PostgresqlBackend.open(postgresql_url)),
-        )
-
-    stack = AsyncExitStack()
-    sqlite, postgresql = loop.run(open_both(stack))
-
     @seed(NOON.toordinal())  # the same walks in every run
     def machine() -> OneShopThreeTimes:
-        for backend in (sqlite, postgresql):
-            loop.run(backend.clear())
-        return OneShopThreeTimes(SideBySide([MemoryBackend(open_shop()), sqlite, postgresql], loop))
+        return OneShopThreeTimes(empty_shops())
 
-    try:
-        run_state_machine_as_test(
-            machine,  # type: ignore[arg-type]  # anything that makes a machine will do
-            settings=settings(
-                max_examples=60,
-                stateful_step_count=40,
-                deadline=None,
-                database=None,
-                phases=[Phase.generate, Phase.shrink],
-                suppress_health_check=[*HealthCheck],
-            ),
-        )
-    finally:
-        loop.run(stack.aclose())
+    run_state_machine_as_test(
+        machine,  # type: ignore[arg-type]  # anything that makes a machine will do
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=40,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=[*HealthCheck],
+        ),
+    )

@@ -10,12 +10,14 @@ from application.catalog.queries import ProductFilter
 from application.shared.errors import Busy, NameCollision
 from domain.catalog.category import CategoryId, CategoryNameTaken, CategorySlugTaken
 from domain.catalog.product import ProductSlugTaken, SkuTaken, sku
+from domain.catalog.tag import TagSlugTaken
 from domain.identity.user import EmailTaken, UserChanges, UsernameTaken
 from domain.ordering.order import OrderNumber
 from domain.shared.aggregate import Aggregate
-from infrastructure.memory import catalog, identity, ordering
-from infrastructure.sql.mapping import VIOLATIONS
-from tests.builders import NOON, a_category, a_product, a_user, an_order
+from infrastructure.memory import identity, ordering
+from infrastructure.memory.catalog import repositories as catalog
+from infrastructure.sql.schema import VIOLATIONS
+from tests.builders import NOON, a_category, a_product, a_tag, a_user, an_order
 from tests.contract.backends import Backend, add
 from tests.contract.steps import category_in, everything, failing, product_in, user_in, waits
 
@@ -54,6 +56,10 @@ def names_of_roots() -> Rivals:
     return Rivals(a_category(name="Mugs"), a_category(name="Mugs"))
 
 
+def slugs_of_tags() -> Rivals:
+    return Rivals(a_tag(slug_text="tea"), a_tag(slug_text="tea"))
+
+
 def skus() -> Rivals:
     return Rivals(a_product(sku_text="MUG"), a_product(sku_text="mug"))
 
@@ -76,6 +82,7 @@ CONSTRAINTS: Final[dict[str, tuple[Callable[[], Rivals], type[Exception]]]] = {
     "uq_categories_slug": (slugs_of_categories, CategorySlugTaken),
     "uq_categories_parent_id_name": (names_of_siblings, CategoryNameTaken),
     "uq_categories_root_name": (names_of_roots, CategoryNameTaken),
+    "uq_tags_slug": (slugs_of_tags, TagSlugTaken),
     "uq_products_sku": (skus, SkuTaken),
     "uq_products_slug": (slugs_of_products, ProductSlugTaken),
     "uq_orders_number": (numbers, NameCollision),

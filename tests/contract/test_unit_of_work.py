@@ -4,7 +4,7 @@ from application.shared.errors import Deadlock
 from domain.catalog.category import CategoryId
 from domain.catalog.product import ProductId, ProductNotFound, SkuTaken, sku
 from domain.shared.text import Slug
-from tests.builders import NOON, a_category, a_product, a_user, an_order, gbp
+from tests.builders import BY_HAND, NOON, a_category, a_product, a_user, an_order, gbp
 from tests.contract.backends import Backend
 from tests.contract.steps import failing, lock_products, order_in, product_in
 
@@ -35,7 +35,7 @@ async def test_what_an_error_interrupts_never_happened(backend: Backend) -> None
     await backend.keep(mug)
 
     async with failing(backend.begin()) as work:
-        (await product_in(work, mug)).take(5, at=NOON)
+        (await product_in(work, mug)).take(5, BY_HAND, at=NOON)
         await work.flush()
 
     assert await backend.stock(mug) == [5]
@@ -46,7 +46,7 @@ async def test_nobody_sees_what_is_not_committed(backend: Backend) -> None:
     await backend.keep(mug)
 
     async with backend.begin() as work:
-        (await product_in(work, mug)).take(2, at=NOON)
+        (await product_in(work, mug)).take(2, BY_HAND, at=NOON)
         work.products.add(pot)
         await work.flush()
         assert await backend.stock(mug, pot) == [5]
@@ -84,7 +84,7 @@ async def test_to_lock_a_thing_keeps_what_was_done_to_it_before(backend: Backend
     await backend.keep(mug)
 
     async with backend.begin() as work:
-        (await product_in(work, mug)).take(1, at=NOON)
+        (await product_in(work, mug)).take(1, BY_HAND, at=NOON)
         assert (await product_in(work, mug, lock=True)).stock == 4
         await work.commit()
 
@@ -115,7 +115,7 @@ async def test_a_commit_that_fails_keeps_nothing(backend: Backend) -> None:
     backend.fail_next_commit(Deadlock())
 
     async with backend.begin() as work:
-        (await product_in(work, mug)).take(2, at=NOON)
+        (await product_in(work, mug)).take(2, BY_HAND, at=NOON)
         work.products.add(pot)
         with pytest.raises(Deadlock):
             await work.commit()
@@ -131,7 +131,7 @@ async def test_after_a_commit_that_failed_the_next_one_succeeds(backend: Backend
 
     async def take_one() -> None:
         async with backend.begin() as work:
-            (await product_in(work, mug, lock=True)).take(1, at=NOON)
+            (await product_in(work, mug, lock=True)).take(1, BY_HAND, at=NOON)
             await work.commit()
 
     with pytest.raises(Deadlock):

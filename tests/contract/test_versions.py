@@ -8,7 +8,7 @@ from application.shared.errors import StaleWrite
 from application.shared.unit_of_work import Runner
 from domain.catalog.category import CategoryId
 from domain.catalog.product import ProductId
-from tests.builders import NOON, a_category, a_product, a_user, an_order
+from tests.builders import BY_HAND, NOON, a_category, a_product, a_user, an_order
 from tests.contract.backends import Backend
 from tests.contract.steps import category_in, failing, lock_products, order_in, product_in
 
@@ -22,11 +22,11 @@ async def test_a_version_counts_how_often_a_new_state_was_sent(backend: Backend)
         assert mug.version == 1
         await work.flush()
         assert mug.version == 1
-        mug.take(1, at=NOON)
-        mug.take(1, at=NOON)
+        mug.take(1, BY_HAND, at=NOON)
+        mug.take(1, BY_HAND, at=NOON)
         await work.flush()
         assert mug.version == 2
-        mug.take(1, at=NOON)
+        mug.take(1, BY_HAND, at=NOON)
         await work.commit()
     assert mug.version == 3
 
@@ -43,8 +43,8 @@ async def test_neither_a_look_nor_a_lock_nor_a_change_taken_back_makes_a_new_ver
 
     async with backend.begin() as work:
         product = await product_in(work, mug, lock=True)
-        product.take(1, at=NOON)
-        product.put_back(1, at=NOON)
+        product.take(1, BY_HAND, at=NOON)
+        product.put_back(1, BY_HAND, at=NOON)
         product.revise({"name": product.name, "metadata": {"colour": "red"}}, at=NOON)
         product.price = product.price * 1
         await work.commit()
@@ -70,12 +70,12 @@ async def test_a_failed_savepoint_gives_back_the_version(backend: Backend) -> No
     async with backend.begin() as work:
         product = await product_in(work, mug)
         async with failing(work.savepoint()):
-            product.take(1, at=NOON)
+            product.take(1, BY_HAND, at=NOON)
             await work.flush()
-            product.take(1, at=NOON)
+            product.take(1, BY_HAND, at=NOON)
             await work.flush()
         assert product.version == 1
-        product.take(1, at=NOON)
+        product.take(1, BY_HAND, at=NOON)
         await work.commit()
     assert product.version == 2
 
@@ -114,8 +114,8 @@ async def test_of_two_writers_who_read_the_same_one_is_refused(overlapping: Back
     await overlapping.keep(mug)
 
     async with overlapping.begin() as first, overlapping.begin() as second:
-        (await product_in(first, mug)).take(1, at=NOON)
-        (await product_in(second, mug)).take(2, at=NOON)
+        (await product_in(first, mug)).take(1, BY_HAND, at=NOON)
+        (await product_in(second, mug)).take(2, BY_HAND, at=NOON)
         await first.commit()
         with pytest.raises(StaleWrite):
             await second.commit()
@@ -131,7 +131,7 @@ async def test_of_two_writers_who_read_at_once_neither_is_lost(backend: Backend)
 
     async def take(quantity: int) -> None:
         async with backend.begin() as work:
-            (await product_in(work, mug)).take(quantity, at=NOON)
+            (await product_in(work, mug)).take(quantity, BY_HAND, at=NOON)
             await both.wait()
             try:
                 await work.commit()
@@ -161,9 +161,9 @@ async def test_whoever_was_overtaken_learns_it_with_the_first_word_to_the_storag
     }
 
     async with overlapping.begin() as work:
-        (await product_in(work, mug)).take(1, at=NOON)
+        (await product_in(work, mug)).take(1, BY_HAND, at=NOON)
         async with overlapping.begin() as faster:
-            (await product_in(faster, mug)).take(2, at=NOON)
+            (await product_in(faster, mug)).take(2, BY_HAND, at=NOON)
             await faster.commit()
         with pytest.raises(StaleWrite):
             await words[what](work)
@@ -212,12 +212,12 @@ async def test_a_lock_shows_what_others_have_done_meanwhile(overlapping: Backend
     async with overlapping.begin() as work:
         product = await product_in(work, mug)
         async with overlapping.begin() as faster:
-            (await product_in(faster, mug)).take(2, at=NOON)
+            (await product_in(faster, mug)).take(2, BY_HAND, at=NOON)
             await faster.commit()
         assert product.stock == 5
         await product_in(work, mug, lock=True)
         assert (product.stock, product.version) == (3, 2)
-        product.take(1, at=NOON)
+        product.take(1, BY_HAND, at=NOON)
         await work.commit()
 
     assert await overlapping.stock(mug) == [2]
@@ -230,7 +230,7 @@ async def test_writers_who_try_again_all_get_through(backend: Backend) -> None:
 
     async def take_one() -> None:
         async with backend.begin() as work:
-            (await product_in(work, mug)).take(1, at=NOON)
+            (await product_in(work, mug)).take(1, BY_HAND, at=NOON)
             await asyncio.sleep(0)  # so that others read as well
             await work.commit()
 
@@ -248,7 +248,7 @@ async def test_under_a_lock_nobody_need_try_again(backend: Backend) -> None:
 
     async def take_one() -> None:
         async with backend.begin() as work:
-            (await product_in(work, mug, lock=True)).take(1, at=NOON)
+            (await product_in(work, mug, lock=True)).take(1, BY_HAND, at=NOON)
             await work.commit()
 
     await asyncio.gather(*(take_one() for _ in range(30)))

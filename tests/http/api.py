@@ -31,6 +31,7 @@ Json = dict[str, Any]
 SECRET: Final = "a secret of the tests and of nobody else"
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
+NDJSON: Final = "application/x-ndjson"
 PROBLEM: Final = "application/problem+json"
 MONTH: Final = timedelta(days=30)
 ATTEMPTS: Final = ("sign_in_attempts", "Attempts")  # where failures to sign in are counted
@@ -103,6 +104,9 @@ class Caller:
 
     async def post(self, path: str, body: Any = None, **options: Any) -> httpx.Response:
         return await self.send("POST", path, body, **options)
+
+    async def put(self, path: str, body: Any = None, **options: Any) -> httpx.Response:
+        return await self.send("PUT", path, body, **options)
 
     async def patch(self, path: str, body: Any = None, **options: Any) -> httpx.Response:
         return await self.send("PATCH", path, body, **options)
@@ -195,6 +199,10 @@ class Api:
 
     async def category(self, **changes: Any) -> Json:
         created = await self.staff.post("/v1/categories", a_category(**changes))
+        return content(created, 201)
+
+    async def tag(self, slug: str, **changes: Any) -> Json:
+        created = await self.staff.post("/v1/tags", {"name": slug, "slug": slug, **changes})
         return content(created, 201)
 
     async def order(self, *products: Json, by: Caller | None = None, quantity: int = 1) -> Json:

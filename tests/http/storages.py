@@ -3,7 +3,7 @@
 from typing import Any, Protocol
 
 from dependency_injector import providers
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, literal_column, select
 
 from infrastructure.memory.copying import state_of
 from infrastructure.memory.database import MemoryDatabase
@@ -49,7 +49,12 @@ class MemoryStorage:
             for kind, entities in database.rows.items()
             if entities
         }
-        return {**rows, "outbox": [*database.outbox], "keys": {**database.answers}}
+        return {
+            **rows,
+            "outbox": [*database.outbox],
+            "movements": [*database.movements],
+            "keys": {**database.answers},
+        }
 
 
 class SqlStorage:
@@ -63,8 +68,12 @@ class SqlStorage:
                 await connection.execute(delete(table))
 
     async def contents(self) -> Contents:
+        # By a star, because the columns of what products are searched by are each database's own.
+        everything: Select[Any] = select(literal_column("*"))
         async with self._engine.connect() as connection:
             return {
-                table.name: sorted(map(repr, (await connection.execute(select(table))).all()))
+                table.name: sorted(
+                    map(repr, (await connection.execute(everything.select_from(table))).all())
+                )
                 for table in TABLES
             }

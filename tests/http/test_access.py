@@ -1,5 +1,6 @@
 """Who may do what: every operation of the document, asked by everybody, against one table."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,6 +13,7 @@ from tests.builders import PASSWORD
 from tests.http.api import (
     FORM,
     JSON,
+    NDJSON,
     NOWHERE,
     Api,
     Caller,
@@ -34,8 +36,8 @@ class Row:
     """
     One operation and the status that each of CALLERS gets.
 
-    `path` may hold {order}, which the first customer placed, {product}, {category}, {session} of
-    the first customer, and {user}, who is a third customer.
+    `path` may hold {order}, which the first customer placed, {product}, {inactive}, {deleted},
+    {category}, {tag}, {session} of the first customer, and {user}, who is a third customer.
     """
 
     operation: str
@@ -43,6 +45,7 @@ class Row:
     statuses: tuple[int, ...]
     body: Any = None
     form: str | None = None
+    file: bytes | None = None
     absent: str | None = None  # the path of something that is not there; None where that is no case
 
 
@@ -74,6 +77,9 @@ USER: Final = "/v1/users/{user}"
 ORDER: Final = "/v1/orders/{order}"
 PRODUCT: Final = "/v1/products/{product}"
 CATEGORY: Final = "/v1/categories/{category}"
+TAG: Final = "/v1/tags/{tag}"
+WHOLE_PRODUCT: Final = {name: a_product()[name] for name in ("sku", "name", "price")}
+A_FILE: Final = json.dumps(WHOLE_PRODUCT).encode()
 SESSION: Final = "/v1/users/me/sessions/{session}"
 TABLE: Final = [
     Row("index", "/", OPEN),
@@ -104,12 +110,30 @@ TABLE: Final = [
     Row("create_category", "/v1/categories", staff(201), a_category()),
     Row("get_category", CATEGORY, OPEN, absent=absent("categories")),
     Row("update_category", CATEGORY, staff(200), {"name": "x"}, absent=absent("categories")),
+    Row("replace_category", CATEGORY, staff(200), {"name": "x"}, absent=absent("categories")),
     Row("delete_category", CATEGORY, staff(204), absent=absent("categories")),
+    Row("get_category_tree", "/v1/categories/tree", OPEN),
+    Row(
+        "list_products_of_category",
+        f"{CATEGORY}/products",
+        OPEN,
+        absent=absent("categories", "/products"),
+    ),
+    Row(
+        "list_products_of_category",
+        f"{CATEGORY}/products?is_active=false",
+        (401, 403, 403, 200, 200),
+        absent=absent("categories", "/products?is_active=false"),
+    ),
+    Row("list_tags", "/v1/tags", OPEN),
+    Row("create_tag", "/v1/tags", staff(201), {"name": "x"}),
+    Row("delete_tag", TAG, staff(204), absent=absent("tags")),
     Row("list_products", "/v1/products", OPEN),
     Row("list_products", "/v1/products?is_active=false", (401, 403, 403, 200, 200)),
     Row("list_products", "/v1/products?deleted=true", (401, 403, 403, 200, 200)),
     Row("create_product", "/v1/products", staff(201), a_product()),
     Row("create_products", "/v1/products/bulk", staff(200), {"items": [a_product()]}),
+    Row("update_products", "/v1/products/bulk", staff(200), {"items": [{"id": "{product}"}]}),
     Row("get_product", PRODUCT, OPEN, absent=absent("products")),
     Row(
         "get_product",
@@ -118,7 +142,33 @@ TABLE: Final = [
         absent=absent("products"),
     ),
     Row("update_product", PRODUCT, staff(200), {"name": "x"}, absent=absent("products")),
+    Row("replace_product", PRODUCT, staff(200), WHOLE_PRODUCT, absent=absent("products")),
     Row("delete_product", PRODUCT, staff(204), absent=absent("products")),
+    Row(
+        "restore_product",
+        "/v1/products/{deleted}/restore",
+        staff(200),
+        absent=absent("products", "/restore"),
+    ),
+    Row(
+        "change_stock",
+        f"{PRODUCT}/stock",
+        staff(200),
+        {"change": 1},
+        absent=absent("products", "/stock"),
+    ),
+    Row(
+        "list_stock_movements",
+        f"{PRODUCT}/stock-movements",
+        staff(200),
+        absent=absent("products", "/stock-movements"),
+    ),
+    Row("get_product_by_sku", "/v1/products/by-sku/mug", OPEN),
+    Row("get_product_by_sku", "/v1/products/by-sku/inactive", (404, 404, 404, 200, 200)),
+    Row("get_product_by_slug", "/v1/products/by-slug/mug", OPEN),
+    Row("get_product_by_slug", "/v1/products/by-slug/inactive", (404, 404, 404, 200, 200)),
+    Row("import_products", "/v1/products/import", staff(200), file=A_FILE),
+    Row("export_products", "/v1/products/export", staff(200)),
     Row("place_order", "/v1/orders", signed_in(201), {"items": [{"sku": "MUG", "quantity": 1}]}),
     Row(
         "place_order",
@@ -183,7 +233,9 @@ async def test_every_operation_on_something_is_asked_for_what_is_not_there(api: 
 
 async def prepared(api: Api) -> dict[str, str]:
     """The things that the paths of the table name, by their names there."""
-    mug = await api.product(sku="MUG", stock=100)
+    mug = await api.product(sku="MUG", slug="mug", stock=100)
+    deleted = await api.product()
+    await api.staff.delete(f"/v1/products/{deleted['id']}")
     grant = await api.grant("customer")
     [session] = [
         session["id"]
@@ -192,7 +244,9 @@ async def prepared(api: Api) -> dict[str, str]:
     ]
     return {
         "product": mug["id"],
-        "inactive": (await api.product(is_active=False))["id"],
+        "inactive": (await api.product(sku="INACTIVE", slug="inactive", is_active=False))["id"],
+        "deleted": deleted["id"],
+        "tag": (await api.tag("red"))["id"],
         "category": (await api.category())["id"],
         "order": (await api.order(mug))["id"],
         "user": (await api.user())["id"],
@@ -203,12 +257,16 @@ async def prepared(api: Api) -> dict[str, str]:
 def filled(value: Any, things: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
         return {name: filled(each, things) for name, each in value.items()}
+    if isinstance(value, list):
+        return [filled(each, things) for each in value]
     return value.format(**things) if isinstance(value, str) else value
 
 
 async def ask(who: Caller, method: str, path: str, row: Row, things: Json) -> httpx.Response:
     if row.form is not None:
         return await who.send(method, path, content=row.form.encode(), content_type=FORM)
+    if row.file is not None:
+        return await who.send(method, path, content=row.file, content_type=NDJSON)
     body = filled(row.body, things)
     return await who.send(method, path, body, content_type=JSON)
 

@@ -182,3 +182,83 @@ async def test_everybody_may_look(api: Api) -> None:
     for who in (api.nobody, api.customer, api.staff, api.admin):
         assert content(await who.get(f"/v1/categories/{category['id']}"), 200) == category
         assert content(await who.get("/v1/categories"), 200)["items"] == [category]
+
+
+async def replace(api: Api, category: Json, **body: Any) -> Json:
+    return content(await api.staff.put(f"/v1/categories/{category['id']}", body), 200)
+
+
+async def test_a_replacement_makes_everything_as_it_says(api: Api) -> None:
+    first, second = await api.category(), await api.category()
+    before = await api.category(description="old", parent_id=first["id"], slug="old")
+    body = {"name": "New", "slug": "new", "description": "new", "parent_id": second["id"]}
+    replaced = await replace(api, before, **body)
+    assert {name: replaced[name] for name in body} == body
+    assert (replaced["id"], replaced["created_at"]) == (before["id"], before["created_at"])
+    assert (replaced["version"], at(replaced["updated_at"]) > at(before["updated_at"])) == (2, True)
+    assert await now(api, before) == replaced
+
+
+async def test_what_a_replacement_leaves_out_becomes_empty_but_for_the_slug(api: Api) -> None:
+    parent = await api.category()
+    before = await api.category(description="old", parent_id=parent["id"], slug="kept")
+    replaced = await replace(api, before, name="New")
+    assert (replaced["name"], replaced["slug"]) == ("New", "kept")
+    assert (replaced["description"], replaced["parent_id"]) == ("", None)
+    assert await now(api, before) == replaced
+    assert await replace(api, before, name="New", slug=None) == replaced
+
+
+@in_memory
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "/name"),
+        ({"name": None}, "/name"),
+        ({"name": ""}, "/name"),
+        ({"name": "x", "slug": "A"}, "/slug"),
+        ({"name": "x", "description": None}, "/description"),
+        ({"name": "x", "description": "x" * 10_001}, "/description"),
+        ({"name": "x", "parent_id": "root"}, "/parent_id"),
+        *(({"name": "x", name: 1}, f"/{name}") for name in ("id", "version", "path", "depth")),
+    ],
+    ids=lambda each: str(each)[:40],
+)
+async def test_what_does_not_fit_replaces_nothing(api: Api, body: Json, pointer: str) -> None:
+    category = await api.category()
+    async with api.unchanged():
+        refused = await api.staff.put(f"/v1/categories/{category['id']}", body)
+    problem(refused, 422, "validation-error", pointer)
+
+
+async def test_a_replacement_breaks_no_tree_and_takes_no_name(api: Api) -> None:
+    root, child, grandchild = await line(api, 3)
+    await api.category(name="Taken", slug="taken")
+    path = f"/v1/categories/{root['id']}"
+    async with api.unchanged():
+        for above in (root, child, grandchild):
+            refused = await api.staff.put(path, {"name": "x", "parent_id": above["id"]})
+            problem(refused, 409, "category-cycle")
+        refused = await api.staff.put(path, {"name": "x", "parent_id": NOWHERE})
+        problem(refused, 404, "category-not-found")
+        refused = await api.staff.put(path, {"name": "Taken"})
+        assert problem(refused, 409, "duplicate")["field"] == "name"
+        refused = await api.staff.put(path, {"name": "x", "slug": "taken"})
+        assert problem(refused, 409, "duplicate")["field"] == "slug"
+        refused = await api.staff.put(f"/v1/categories/{NOWHERE}", {"name": "x"})
+        problem(refused, 404, "category-not-found")
+    chain = await line(api, DEEPEST - 2)
+    async with api.unchanged():
+        refused = await api.staff.put(path, {"name": "x", "parent_id": chain[-1]["id"]})
+        assert problem(refused, 409, "category-too-deep")["deepest"] == DEEPEST
+    moved = await replace(api, root, name="x", parent_id=chain[-2]["id"])
+    assert moved["parent_id"] == chain[-2]["id"]
+
+
+@in_memory
+@pytest.mark.parametrize("member", ["id", "version", "created_at", "updated_at", "children"])
+async def test_what_is_no_ones_to_change_is_unknown_to_a_patch(api: Api, member: str) -> None:
+    category = await api.category()
+    async with api.unchanged():
+        refused = await api.staff.patch(f"/v1/categories/{category['id']}", {member: 1})
+    problem(refused, 422, "validation-error", f"/{member}")

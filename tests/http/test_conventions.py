@@ -259,9 +259,19 @@ async def test_with_a_slash_at_its_end_a_path_leads_nowhere(
         ("/v1/users", {"POST"}),
         ("/v1/auth/token", {"POST"}),
         ("/v1/categories", {"GET", "POST"}),
-        (f"/v1/categories/{NOWHERE}", {"GET", "PATCH", "DELETE"}),
+        (f"/v1/categories/{NOWHERE}", {"GET", "PATCH", "PUT", "DELETE"}),
+        (f"/v1/categories/{NOWHERE}/products", {"GET"}),
+        ("/v1/categories/tree", {"GET"}),
+        ("/v1/tags", {"GET", "POST"}),
+        (f"/v1/tags/{NOWHERE}", {"DELETE"}),
         ("/v1/products", {"GET", "POST"}),
-        (f"/v1/products/{NOWHERE}", {"GET", "PATCH", "DELETE"}),
+        ("/v1/products/bulk", {"POST", "PATCH"}),
+        ("/v1/products/by-sku/A", {"GET"}),
+        ("/v1/products/by-slug/a", {"GET"}),
+        (f"/v1/products/{NOWHERE}", {"GET", "PATCH", "PUT", "DELETE"}),
+        (f"/v1/products/{NOWHERE}/restore", {"POST"}),
+        (f"/v1/products/{NOWHERE}/stock", {"POST"}),
+        (f"/v1/products/{NOWHERE}/stock-movements", {"GET"}),
         ("/v1/orders", {"GET", "POST"}),
         (f"/v1/orders/{NOWHERE}", {"GET"}),
         (f"/v1/orders/{NOWHERE}/transitions", {"POST"}),
@@ -269,7 +279,7 @@ async def test_with_a_slash_at_its_end_a_path_leads_nowhere(
         ("/docs/assets/swagger-ui.css", {"GET", "HEAD"}),
     ],
 )
-@pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "FOO", "PUT", "OPTIONS"])
+@pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "FOO", "LINK", "OPTIONS"])
 async def test_a_method_that_does_not_fit_is_told_every_one_that_does(
     api: Api, path: str, methods: set[str], method: str
 ) -> None:

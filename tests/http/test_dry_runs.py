@@ -60,6 +60,60 @@ async def the_end_of_a_product(api: Api) -> Made:
     return "DELETE", f"/v1/products/{(await api.product())['id']}", None
 
 
+async def a_whole_category(api: Api) -> Made:
+    child, parent = await api.category(description="old"), await api.category()
+    return "PUT", f"/v1/categories/{child['id']}", {"parent_id": parent["id"], "name": "Cups"}
+
+
+async def a_new_tag(api: Api) -> Made:
+    return "POST", "/v1/tags", {"name": "On sale"}
+
+
+async def the_end_of_a_tag(api: Api) -> Made:
+    tag = await api.tag("red")
+    await api.product(tags=["red"])
+    return "DELETE", f"/v1/tags/{tag['id']}", None
+
+
+async def a_whole_product(api: Api) -> Made:
+    await api.tag("red")
+    product = await api.product(metadata={"size": "L"}, tags=["red"], description="old")
+    return "PUT", f"/v1/products/{product['id']}", {"sku": "N", "name": "N", "price": usd("1.00")}
+
+
+async def other_tags_and_words(api: Api) -> Made:
+    for tag in ("red", "new"):
+        await api.tag(tag)
+    product = await api.product(tags=["red"])
+    return "PATCH", f"/v1/products/{product['id']}", {"tags": ["new"], "name": "Teapot"}
+
+
+async def many_changes_of_products(api: Api) -> Made:
+    product, other = await api.product(), await api.product()
+    rows = [
+        {"id": product["id"], "name": "New"},
+        {"id": other["id"], "sku": product["sku"]},
+        {"id": NOWHERE},
+    ]
+    return "PATCH", "/v1/products/bulk", {"items": rows, "on_error": "skip"}
+
+
+async def a_restored_product(api: Api) -> Made:
+    product = await api.product()
+    await api.staff.delete(f"/v1/products/{product['id']}")
+    return "POST", f"/v1/products/{product['id']}/restore", None
+
+
+async def a_change_of_stock(api: Api) -> Made:
+    path = f"/v1/products/{(await api.product())['id']}/stock"
+    return "POST", path, {"change": -3, "reason": "damaged"}
+
+
+async def a_count_of_stock(api: Api) -> Made:
+    path = f"/v1/products/{(await api.product(stock=37))['id']}/stock"
+    return "POST", path, {"set": 40, "expected": 37}
+
+
 async def a_new_order(api: Api) -> Made:
     mug, cup = await api.product(), await api.product(price=usd("1.00"))
     return "POST", "/v1/orders", basket((mug, 2), (cup, 1), (mug, 3)) | {"note": "Ring twice"}
@@ -82,6 +136,15 @@ OPERATIONS: Final = (
     many_new_products,
     a_change_of_a_product,
     the_end_of_a_product,
+    a_whole_category,
+    a_new_tag,
+    the_end_of_a_tag,
+    a_whole_product,
+    other_tags_and_words,
+    many_changes_of_products,
+    a_restored_product,
+    a_change_of_stock,
+    a_count_of_stock,
     a_new_order,
     a_shipment,
     a_cancellation,
@@ -142,6 +205,14 @@ REFUSALS: Final = (
     Refusal(422, "validation-error", "POST", "/v1/products", a_product(sku="")),
     Refusal(400, "invalid-header", "PATCH", "/v1/products/{mug}", {"name": "x"}, "x"),
     Refusal(409, "category-cycle", "PATCH", "/v1/categories/{mugs}", {"parent_id": "{mugs}"}),
+    Refusal(409, "insufficient-stock", "POST", "/v1/products/{mug}/stock", {"change": -9}),
+    Refusal(409, "stock-changed", "POST", "/v1/products/{mug}/stock", {"set": 1, "expected": 9}),
+    Refusal(412, "stale-version", "POST", "/v1/products/{mug}/stock", {"change": 1}, '"7"'),
+    Refusal(412, "stale-version", "POST", "/v1/products/{mug}/restore", None, '"7"'),
+    Refusal(409, "duplicate", "POST", "/v1/tags", {"name": "Red"}),
+    Refusal(412, "stale-version", "DELETE", "/v1/tags/{red}", None, '"7"'),
+    Refusal(404, "tag-not-found", "PATCH", "/v1/products/{mug}", {"tags": ["no"]}),
+    Refusal(404, "product-not-found", "PATCH", "/v1/products/bulk", {"items": [{"id": NOWHERE}]}),
 )  # fmt: skip
 
 
@@ -150,7 +221,13 @@ async def test_a_rehearsal_is_refused_as_the_real_thing(api: Api, refusal: Refus
     mugs = await api.category(name="Mugs", slug="mugs")
     mug = await api.product(sku="MUG", stock=5)
     order = await api.order(mug)
-    ids = {"mug": mug["id"], "mugs": mugs["id"], "order": f"/v1/orders/{order['id']}"}
+    red = await api.tag("red")
+    ids = {
+        "mug": mug["id"],
+        "mugs": mugs["id"],
+        "order": f"/v1/orders/{order['id']}",
+        "red": red["id"],
+    }
     path = refusal.path.format(**ids)
     body = refusal.body
     if body == {"parent_id": "{mugs}"}:

@@ -76,28 +76,47 @@ CASES: Final = {
     "a step that is not there": Case(
         409, "invalid-transition", "/v1/orders/{order}/transitions", {"to": "delivered"}
     ),
+    "a tag": Case(201, None, "/v1/tags", {"name": "On sale"}),
+    "a change of stock": Case(200, None, "/v1/products/{mug}/stock", {"change": -3}),
+    "a count": Case(200, None, "/v1/products/{mug}/stock", {"set": 40, "expected": 10}),
+    "a restored product": Case(200, None, "/v1/products/{gone}/restore", None),
+    "a tag that is there": Case(409, "duplicate", "/v1/tags", {"name": "Red"}),
+    "too few to take away": Case(
+        409, "insufficient-stock", "/v1/products/{mug}/stock", {"change": -11}
+    ),
+    "another stock than expected": Case(
+        409, "stock-changed", "/v1/products/{mug}/stock", {"set": 40, "expected": 41}
+    ),
+    "a name that was taken since": Case(409, "duplicate", "/v1/products/{lost}/restore", None),
     "a bulk with a sku that is taken": Case(
         409, "duplicate", "/v1/products/bulk", {"items": [a_product(), a_product(sku="MUG")]}
     ),
 }
 
 
-async def prepared(api: Api) -> Json:
-    """A shop in which the cases come out as they say; the order that they are about."""
+async def prepared(api: Api) -> dict[str, str]:
+    """A shop in which the cases come out as they say; the ids of what they are about."""
     mug = await api.product(sku="MUG", stock=12, price=usd("5.00"))
     await api.product(sku="OFF", is_active=False)
-    return await api.order(mug, quantity=2)
+    await api.tag("red")
+    gone, lost = await api.product(), await api.product(sku="LOST")
+    for product in (gone, lost):
+        await api.staff.delete(f"/v1/products/{product['id']}")
+    await api.product(sku="LOST")
+    order = await api.order(mug, quantity=2)
+    things = {"mug": mug, "gone": gone, "lost": lost, "order": order}
+    return {name: thing["id"] for name, thing in things.items()}
 
 
-async def send(who: Caller, case: Case, order: Json, key: str) -> httpx.Response:
-    path = case.path.format(order=order["id"])
+async def send(who: Caller, case: Case, ids: dict[str, str], key: str) -> httpx.Response:
+    path = case.path.format(**ids)
     return await who.post(path, case.body, key=key, if_match=case.if_match)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 async def test_what_is_decided_stays_decided_to_the_byte(api: Api, case: Case) -> None:
-    order = await prepared(api)
-    first = await send(api.staff, case, order, "key")
+    ids = await prepared(api)
+    first = await send(api.staff, case, ids, "key")
     assert first.status_code == case.status, first.text
     if case.code:
         problem(first, case.status, case.code, *_places(first))
@@ -108,7 +127,7 @@ async def test_what_is_decided_stays_decided_to_the_byte(api: Api, case: Case) -
         )
     async with api.unchanged():
         for _ in range(3):
-            assert is_replay(await send(api.staff, case, order, "key"), first)
+            assert is_replay(await send(api.staff, case, ids, "key"), first)
 
 
 def _places(answer: httpx.Response) -> list[str]:

@@ -24,6 +24,7 @@ LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 SORTS: Final = {
     "/v1/products": ["name", "price", "created_at", "updated_at", "stock"],
     "/v1/categories": ["name", "created_at"],
+    "/v1/tags": ["name"],
     "/v1/orders": ["placed_at", "total"],
 }
 EVERY_SORT: Final = [
@@ -65,6 +66,9 @@ async def filled(api: Api, path: str) -> None:
     if path == "/v1/categories":
         for n in range(16):
             await api.category(name=f"{'zÄa'[n % 3]} {n}")
+    if path == "/v1/tags":
+        for n in range(16):
+            await api.tag(f"t-{n}", name=f"{'zÄa'[n % 3]} {n % 8}")
     if path == "/v1/orders":
         for n in range(16):
             await api.order(products[4 + 5 * (n % 4)])
@@ -92,7 +96,12 @@ async def test_a_walk_by_cursor_gives_each_row_once_and_in_order(
 
 @pytest.mark.parametrize(
     ("path", "usual"),
-    [("/v1/products", "-created_at"), ("/v1/categories", "name"), ("/v1/orders", "-placed_at")],
+    [
+        ("/v1/products", "-created_at"),
+        ("/v1/categories", "name"),
+        ("/v1/tags", "name"),
+        ("/v1/orders", "-placed_at"),
+    ],
 )
 async def test_a_list_has_an_order_of_its_own(api: Api, path: str, usual: str) -> None:
     await filled(api, path)
@@ -138,7 +147,7 @@ async def test_the_last_page_leads_nowhere(api: Api) -> None:
 
 
 async def test_an_empty_list_is_a_list(api: Api) -> None:
-    for path in ("/v1/products", "/v1/categories", "/v1/orders"):
+    for path in ("/v1/products", "/v1/categories", "/v1/tags", "/v1/orders"):
         empty = await api.staff.get(f"{path}?with_total=true")
         assert content(empty, 200) == {"items": [], "next_cursor": None, "total": 0}
         assert "total" not in content(await api.staff.get(path), 200)

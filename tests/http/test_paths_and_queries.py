@@ -13,6 +13,7 @@ from tests.http.api import (
     problem,
     rows,
     transitions,
+    usd,
 )
 
 NO_IDS: Final = (
@@ -33,7 +34,13 @@ async def test_no_other_spelling_is_an_id(api: Api, id: str) -> None:
             ("GET", f"/v1/products/{id}", None),
             ("PATCH", f"/v1/products/{id}", {"name": "x"}),
             ("DELETE", f"/v1/products/{id}", None),
+            ("PUT", f"/v1/products/{id}", {"sku": "A", "name": "x", "price": usd("1")}),
+            ("POST", f"/v1/products/{id}/restore", None),
+            ("POST", f"/v1/products/{id}/stock", {"change": 1}),
+            ("GET", f"/v1/products/{id}/stock-movements", None),
             ("GET", f"/v1/categories/{id}", None),
+            ("PUT", f"/v1/categories/{id}", {"name": "x"}),
+            ("DELETE", f"/v1/tags/{id}", None),
             ("GET", f"/v1/orders/{id}", None),
             ("POST", f"/v1/orders/{id}/transitions", {"to": "confirmed"}),
         ):
@@ -72,7 +79,10 @@ NO_SORTS: Final = (
     "id", "-id", "password_hash", "-__class__", "version", "name;drop", "--name", "%2Bname",
     "name,price", "NAME", "", "-", "%00", "1", "name%20",
 )  # fmt: skip
-LISTS: Final = ("/v1/products", "/v1/categories", "/v1/orders")
+LISTS: Final = (
+    "/v1/products", "/v1/categories", "/v1/orders", "/v1/tags",
+    f"/v1/categories/{NOWHERE}/products", f"/v1/products/{NOWHERE}/stock-movements",
+)  # fmt: skip
 
 
 @in_memory
@@ -90,7 +100,7 @@ LISTS: Final = ("/v1/products", "/v1/categories", "/v1/orders")
             for value in ("1", "0", "yes", "on", "True", "TRUE", "t", "", "%00")
         ),
         *((f"sort={value}", "sort") for value in NO_SORTS),
-        ("sort=created_at&sort=created_at", "sort"),
+        ("sort=name&sort=name", "sort"),
         ("cursor=%00", "cursor"),
         ("cursor=a&cursor=b", "cursor"),
     ],
@@ -277,9 +287,17 @@ async def test_no_header_of_the_client_gets_into_a_link(api: Api, header: str, v
         ("POST", f"/v1/orders/{NOWHERE}/transitions", {"to": "cancelled"}),
         ("POST", "/v1/products", a_product()),
         ("POST", "/v1/products/bulk", {"items": [a_product()]}),
+        ("PATCH", "/v1/products/bulk", {"items": [{"id": NOWHERE}]}),
         ("PATCH", f"/v1/products/{NOWHERE}", {"name": "x"}),
+        ("PUT", f"/v1/products/{NOWHERE}", {"sku": "A", "name": "x", "price": usd("1")}),
         ("DELETE", f"/v1/products/{NOWHERE}", None),
+        ("POST", f"/v1/products/{NOWHERE}/restore", None),
+        ("POST", f"/v1/products/{NOWHERE}/stock", {"change": 1}),
+        ("GET", f"/v1/products/{NOWHERE}/stock-movements", None),
+        ("POST", "/v1/tags", {"name": "x"}),
+        ("DELETE", f"/v1/tags/{NOWHERE}", None),
         ("POST", "/v1/categories", {"name": "x"}),
+        ("PUT", f"/v1/categories/{NOWHERE}", {"name": "x"}),
         ("PATCH", f"/v1/categories/{NOWHERE}", {"name": "x"}),
         ("DELETE", f"/v1/categories/{NOWHERE}", None),
         ("GET", "/v1/products?is_active=false", None),
@@ -302,8 +320,14 @@ async def test_what_is_not_for_everybody_asks_for_a_token(
         ("POST", "/v1/products", a_product()),
         ("POST", "/v1/products/bulk", {"items": [a_product()]}),
         ("PATCH", "/v1/products/{product}", {"name": "x"}),
+        ("PUT", "/v1/products/{product}", {"sku": "A", "name": "x", "price": usd("1")}),
         ("DELETE", "/v1/products/{product}", None),
+        ("POST", "/v1/products/{product}/restore", None),
+        ("POST", "/v1/products/{product}/stock", {"change": 1}),
+        ("GET", "/v1/products/{product}/stock-movements", None),
+        ("POST", "/v1/tags", {"name": "x"}),
         ("POST", "/v1/categories", {"name": "x"}),
+        ("PUT", "/v1/categories/{category}", {"name": "x"}),
         ("PATCH", "/v1/categories/{category}", {"name": "x"}),
         ("DELETE", "/v1/categories/{category}", None),
         ("GET", "/v1/products?is_active=false", None),

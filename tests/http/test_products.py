@@ -23,7 +23,7 @@ from tests.http.api import (
 
 MEMBERS: Final = {
     "id", "sku", "slug", "name", "description", "price", "stock", "is_active", "category_id",
-    "category", "metadata", "created_at", "updated_at", "deleted_at", "version",
+    "category", "tags", "metadata", "created_at", "updated_at", "deleted_at", "version",
 }  # fmt: skip
 
 
@@ -38,6 +38,7 @@ async def delete(api: Api, product: Json) -> None:
 
 async def test_a_product_is_kept_as_it_was_created(api: Api) -> None:
     category = await api.category(name="Mugs", slug="mugs")
+    await api.tag("new")
     body = {
         "sku": "MUG-1",
         "name": "White mug",
@@ -46,12 +47,13 @@ async def test_a_product_is_kept_as_it_was_created(api: Api) -> None:
         "description": "Holds 3 dl.\nDishwasher safe.",
         "stock": 40,
         "category_id": category["id"],
+        "tags": ["new"],
         "is_active": True,
         "metadata": {"colour": "white", "Größe": "3 dl"},
     }
     created = content(await api.staff.post("/v1/products", body), 201)
     assert {name: created[name] for name in body} == body
-    assert set(created) - {"tags"} == MEMBERS
+    assert set(created) == MEMBERS
     assert created["category"] == {"id": category["id"], "name": "Mugs", "slug": "mugs"}
     assert (created["deleted_at"], created["version"]) == (None, 1)
     assert created["created_at"] == created["updated_at"]
@@ -64,6 +66,7 @@ async def test_what_is_not_said_has_a_default(api: Api) -> None:
     created = content(await api.staff.post("/v1/products", body), 201)
     assert (created["stock"], created["is_active"], created["description"]) == (0, True, "")
     assert (created["category_id"], created["category"], created["metadata"]) == (None, None, {})
+    assert created["tags"] == []
     assert created["price"] == usd("0.00")
 
 
@@ -260,3 +263,206 @@ async def test_an_order_keeps_what_is_deleted_or_changed(api: Api) -> None:
     assert content(cancelled, 200)["status"] == "cancelled"
     [deleted] = rows(await api.staff.get("/v1/products?deleted=true"))
     assert deleted["stock"] == product["stock"]
+
+
+async def replace(api: Api, product: Json, **body: Any) -> Json:
+    return content(await api.staff.put(f"/v1/products/{product['id']}", body), 200)
+
+
+async def test_a_replacement_makes_everything_as_it_says_but_the_stock(api: Api) -> None:
+    first, second = await api.category(), await api.category()
+    for tag in ("red", "new"):
+        await api.tag(tag)
+    before = await api.product(
+        category_id=first["id"], tags=["red"], description="old", metadata={"size": "L"}, stock=7
+    )
+    body = {
+        "sku": "new-1",
+        "name": "New",
+        "slug": "new",
+        "price": money("500", "JPY"),
+        "description": "new",
+        "category_id": second["id"],
+        "tags": ["new", "red"],
+        "is_active": False,
+        "metadata": {"colour": "red"},
+    }
+    replaced = await replace(api, before, **body)
+    assert {name: replaced[name] for name in body} == body | {"sku": "NEW-1"}
+    assert (replaced["stock"], replaced["version"]) == (7, 2)
+    assert replaced["category"]["id"] == second["id"]
+    assert (replaced["id"], replaced["created_at"]) == (before["id"], before["created_at"])
+    assert at(replaced["updated_at"]) > at(before["updated_at"])
+    assert await api.product_now(before) == replaced
+
+
+async def test_what_a_replacement_leaves_out_becomes_empty_but_for_the_slug(api: Api) -> None:
+    category = await api.category()
+    await api.tag("red")
+    before = await api.product(
+        slug="mug", category_id=category["id"], tags=["red"], description="old",
+        metadata={"size": "L"}, is_active=False, stock=7,
+    )  # fmt: skip
+    replaced = await replace(api, before, sku="MUG", name="Mug", price=usd("1.00"))
+    assert (replaced["slug"], replaced["stock"], replaced["is_active"]) == ("mug", 7, True)
+    assert (replaced["description"], replaced["metadata"], replaced["tags"]) == ("", {}, [])
+    assert (replaced["category_id"], replaced["category"]) == (None, None)
+    assert await api.product_now(before) == replaced
+    again = await replace(api, before, sku="mug", name="Mug", price=usd(1), slug=None)
+    assert again == replaced
+
+
+@in_memory
+@pytest.mark.parametrize("member", ["sku", "name", "price"])
+async def test_a_replacement_is_whole(api: Api, member: str) -> None:
+    product = await api.product()
+    whole = {name: product[name] for name in ("sku", "name", "price")}
+    path = f"/v1/products/{product['id']}"
+    async with api.unchanged():
+        for body in ({**whole, member: None}, {k: v for k, v in whole.items() if k != member}):
+            problem(await api.staff.put(path, body), 422, "validation-error", f"/{member}")
+
+
+@in_memory
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        *(({name: "x"}, f"/{name}") for name in ("stock", "version", "id", "created_at", "colour")),
+        *(({name: None}, f"/{name}") for name in ("is_active", "metadata", "tags", "description")),
+        ({"price": usd("1.005")}, "/price/amount"),
+        ({"price": usd("-1")}, "/price"),
+        ({"price": usd("NaN")}, "/price/amount"),
+        ({"price": usd("1e400")}, "/price/amount"),
+        ({"price": usd("10000000000.00")}, "/price"),
+        ({"category_id": "x"}, "/category_id"),
+        ({"metadata": {"k": None}}, "/metadata/k"),
+        ({"slug": "A"}, "/slug"),
+    ],
+    ids=lambda each: str(each)[:40],
+)
+async def test_what_does_not_fit_replaces_nothing(api: Api, changes: Json, pointer: str) -> None:
+    product = await api.product()
+    whole = {name: product[name] for name in ("sku", "name", "price")}
+    async with api.unchanged():
+        refused = await api.staff.put(f"/v1/products/{product['id']}", whole | changes)
+    problem(refused, 422, "validation-error", pointer)
+
+
+async def test_a_replacement_cannot_take_the_names_of_another(api: Api) -> None:
+    await api.product(sku="MUG", slug="mug")
+    other = await api.product()
+    whole = {name: other[name] for name in ("sku", "name", "price")}
+    for field in ("sku", "slug"):
+        async with api.unchanged():
+            refused = await api.staff.put(f"/v1/products/{other['id']}", whole | {field: "mug"})
+        assert problem(refused, 409, "duplicate")["field"] == field
+    async with api.unchanged():
+        path = f"/v1/products/{other['id']}"
+        refused = await api.staff.put(path, whole | {"category_id": NOWHERE})
+        problem(refused, 404, "category-not-found")
+        refused = await api.staff.put(f"/v1/products/{NOWHERE}", whole)
+        problem(refused, 404, "product-not-found")
+
+
+async def test_a_product_is_found_by_its_sku_in_either_case_and_by_its_slug(api: Api) -> None:
+    product = await api.product(sku="Mug-1a", slug="white-mug", is_active=True)
+    for path in ("by-sku/mug-1a", "by-sku/MUG-1A", "by-sku/Mug-1A", "by-slug/white-mug"):
+        found = await api.nobody.get(f"/v1/products/{path}")
+        assert content(found, 200) == product
+        assert found.headers["ETag"] == '"1"'
+        same = await api.nobody.get(f"/v1/products/{path}", headers={"If-None-Match": '"1"'})
+        assert (same.status_code, same.content) == (304, b"")
+    for path in ("by-sku/white-mug", "by-slug/mug-1a", "by-sku/MUG-1", "by-slug/white-mug-1"):
+        problem(await api.nobody.get(f"/v1/products/{path}"), 404, "product-not-found")
+
+
+async def test_by_name_as_by_id_everybody_finds_what_they_may_see(api: Api) -> None:
+    hidden = await api.product(sku="HIDDEN", slug="hidden", is_active=False)
+    gone = await api.product(sku="GONE", slug="gone")
+    await delete(api, gone)
+    for who in (api.nobody, api.customer, api.staff):
+        for path in ("by-sku/GONE", "by-slug/gone"):
+            problem(await who.get(f"/v1/products/{path}"), 404, "product-not-found")
+        for path in ("by-sku/hidden", "by-slug/hidden"):
+            found = await who.get(f"/v1/products/{path}")
+            if who is api.staff:
+                assert content(found, 200) == hidden
+            else:
+                problem(found, 404, "product-not-found")
+    again = await api.product(sku="gone", slug="gone")
+    for path in ("by-sku/gone", "by-slug/gone"):
+        assert content(await api.staff.get(f"/v1/products/{path}"), 200) == again
+
+
+@in_memory
+@pytest.mark.parametrize("name", ["a_b", "%25", "%C3%A4", "A%20B", "x" * 201, "%00", "a'b", "..x"])
+async def test_what_is_no_name_is_not_found(api: Api, name: str) -> None:
+    for path in (f"by-sku/{name}", f"by-slug/{name}"):
+        problem(await api.nobody.get(f"/v1/products/{path}"), 404, "not-found")
+
+
+async def test_what_was_deleted_can_be_restored(api: Api) -> None:
+    category = await api.category()
+    await api.tag("red")
+    product = await api.product(
+        sku="MUG", slug="mug", category_id=category["id"], tags=["red"], stock=5
+    )
+    await delete(api, product)
+    path = f"/v1/products/{product['id']}"
+    restored = await api.staff.post(f"{path}/restore")
+    own = ("version", "updated_at")
+    assert content(restored, 200) | {name: product[name] for name in own} == product
+    assert (restored.json()["version"], restored.headers["ETag"]) == (3, '"3"')
+    assert content(await api.nobody.get(path), 200) == restored.json()
+    assert rows(await api.nobody.get("/v1/products")) == [restored.json()]
+    assert rows(await api.staff.get("/v1/products?deleted=true")) == []
+    async with api.unchanged():
+        again = await api.staff.post(f"{path}/restore")
+        assert content(again, 200) == restored.json()
+        refused = await api.staff.post(f"/v1/products/{NOWHERE}/restore")
+        problem(refused, 404, "product-not-found")
+
+
+@pytest.mark.parametrize("field", ["sku", "slug"])
+async def test_nothing_is_restored_whose_name_was_taken_since(api: Api, field: str) -> None:
+    gone = await api.product(sku="MUG", slug="mug")
+    await delete(api, gone)
+    other = await api.product(**{field: "mug"})
+    path = f"/v1/products/{gone['id']}/restore"
+    async with api.unchanged():
+        refused = await api.staff.post(path)
+    assert problem(refused, 409, "duplicate")["field"] == field
+    await change(api, other, **{field: "free-again"})
+    assert content(await api.staff.post(path), 200)[field] == gone[field]
+
+
+async def test_of_two_deleted_products_of_one_name_one_is_restored(api: Api) -> None:
+    gone = []
+    for _ in range(5):
+        gone.append(await api.product(sku="MUG", slug="mug"))
+        await delete(api, gone[-1])
+    answers = await asyncio.gather(
+        *(api.staff.post(f"/v1/products/{one['id']}/restore") for one in gone)
+    )
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 4}
+    assert await api.total("/v1/products?sku=MUG") == 1
+
+
+async def test_what_went_while_it_was_deleted_does_not_come_back_with_it(api: Api) -> None:
+    category = await api.category()
+    red = await api.tag("red")
+    product = await api.product(category_id=category["id"], tags=["red"])
+    await delete(api, product)
+    await api.staff.delete(f"/v1/categories/{category['id']}")
+    await api.staff.delete(f"/v1/tags/{red['id']}")
+    restored = content(await api.staff.post(f"/v1/products/{product['id']}/restore"), 200)
+    assert (restored["category_id"], restored["category"], restored["tags"]) == (None, None, [])
+
+
+async def test_what_is_deleted_cannot_be_replaced(api: Api) -> None:
+    gone = await api.product()
+    await delete(api, gone)
+    whole = {name: gone[name] for name in ("sku", "name", "price")}
+    async with api.unchanged():
+        refused = await api.staff.put(f"/v1/products/{gone['id']}", whole)
+    problem(refused, 404, "product-not-found")

@@ -4,7 +4,7 @@ import asyncio
 import re
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from uuid import NAMESPACE_OID, uuid5
 import sqlalchemy as sa
 from alembic.config import Config
 from sqlalchemy import Connection, NullPool
-from sqlalchemy.dialects.postgresql import BYTEA
+from sqlalchemy.dialects.postgresql import BYTEA, TSVECTOR
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from infrastructure.sql.migrating import SCRIPTS
@@ -31,6 +31,8 @@ CHOICES: Final[dict[tuple[str, str], Sequence[str]]] = {
     ("users", "role"): ("customer", "staff", "admin"),
     ("orders", "status"): ("pending", "confirmed", "shipped", "delivered", "cancelled"),
 }
+# Of SQLite, the tables that are no virtual ones and hold nothing for one either.
+PLAIN: Final = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"
 
 # Table -> primary key -> column -> value.
 Contents = dict[str, dict[tuple[Any, ...], dict[str, Any]]]
@@ -56,6 +58,7 @@ class SqliteFile:
         with closing(sqlite3.connect(self.path)) as connection:
             statements = connection.execute(
                 "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'"
+                " AND tbl_name NOT IN (SELECT name FROM pragma_table_list WHERE type = 'shadow')"
             ).fetchall()
         return _in_parts(sql for (sql,) in statements)
 
@@ -182,21 +185,48 @@ def fill(database: Database, *, first: int = 0) -> None:
 
 def add(database: Database, table_name: str, number: int, /, **values: Any) -> Any:
     """Add a row, made like those of `fill` but for these values; returns its id."""
+    return add_many(database, table_name, [values], first=number)[0]
 
-    def insert(connection: Connection) -> Any:
+
+def add_many(
+    database: Database, table_name: str, given: Sequence[Mapping[str, Any]], *, first: int = 0
+) -> list[Any]:
+    """Add as many rows, each with its own values, all else as `add` does; returns their ids."""
+
+    def insert(connection: Connection) -> list[Any]:
         (table,) = (table for table in _tables(connection) if table.name == table_name)
-        row = {c.name: _value(c, number, number) for c in table.columns if c.name not in values}
-        connection.execute(sa.insert(table), [row | values])
-        return row["id"]
+        made = [
+            {c.name: _value(c, number, number) for c in table.columns if c.name not in values}
+            | {**values}
+            for number, values in enumerate(given, first)
+        ]
+        connection.execute(sa.insert(table), made)
+        return [row["id"] for row in made]
 
     return within(database, insert)
+
+
+def plain_tables(connection: Connection) -> set[str]:
+    """The names of the tables of ours that are nothing but tables."""
+    if connection.dialect.name == "sqlite":
+        names = {name for (name,) in connection.exec_driver_sql(PLAIN)}
+        names = {name for name in names if not name.startswith("sqlite_")}
+    else:
+        names = {*sa.inspect(connection).get_table_names()}
+    return names - {"alembic_version"}
 
 
 def _tables(connection: Connection) -> list[sa.Table]:
     """Parents first, as they are at the revision of the database."""
     metadata = sa.MetaData()
-    metadata.reflect(connection)
-    return [table for table in metadata.sorted_tables if table.name != "alembic_version"]
+    metadata.reflect(connection, only=[*plain_tables(connection)])
+    if connection.dialect.name == "sqlite" and sa.inspect(connection).has_table("product_search"):
+        # Virtual, and so without types and keys; this is what its rows are told apart by.
+        key: sa.Column[str] = sa.Column(
+            "product_id", sa.ForeignKey("products.id"), primary_key=True
+        )
+        sa.Table("product_search", metadata, key, autoload_with=connection)
+    return metadata.sorted_tables
 
 
 def _value(column: sa.Column[Any], number: int, first: int) -> Any:
@@ -230,4 +260,8 @@ def _value_of_type(column: sa.Column[Any], number: int) -> Any:
             return {"number": number}
         case sa.LargeBinary() | BYTEA():
             return bytes([0, number % 256])
+        case TSVECTOR():
+            return f"'{number}':1"
+        case sa.types.NullType():  # a column of a virtual table
+            return f"{number} {column.name}"
     raise AssertionError(f"no value is known for {column!r}")

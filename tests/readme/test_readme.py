@@ -57,7 +57,9 @@ def test_the_guide_for_clients_works_as_it_stands(tmp_path: Path) -> None:
         printed = shell(script, tmp_path).splitlines()
     assert printed[0] == "admin is now there, as admin"
     assert any(re.search(r"ORD-\d{8}-[0-9A-Z]{8}$", line) for line in printed)
-    assert printed[-2:] == ["MUG-1 has 1 left of 2", "cancelled"]
+    assert "MUG-1 has 1 left of 2" in printed
+    assert "MUG-1,White mug,7.99,USD,13,white-mug,,,,true,{}" in printed
+    assert printed[-1] == "cancelled"
 
 
 @pytest.mark.parametrize("snippet", blocks("For developers", "python"))
@@ -95,21 +97,23 @@ def test_the_guide_for_operators_works_as_it_stands(
     database = f"readme_{uuid4().hex}"
     postgres.create(database)
     port = free_port()
-    prepare, users, serve, ask = (
+    prepare, users, catalog, serve, ask = (
         block.replace("postgresql://shop:password@db.example/shop", postgres.url(database)).replace(
             "8000", str(port)
         )
         for block in blocks("For operators", "sh")
     )
-    printed = shell(f"{prepare}\n{users}", tmp_path)
+    printed = shell(f"{prepare}\n{users}\n{catalog}", tmp_path)
     assert "CREATE TABLE" in (tmp_path / "upgrade.sql").read_text()
     assert "upgraded to 0001" in printed
-    assert printed.splitlines()[-5:] == [
+    assert printed.splitlines()[-7:] == [
         "grace is now there, as admin",
         "a shop keeps at least one administrator",
         "grace has another password",
         "and an active one",
         "0 expired sessions and 0 old attempts are gone",
+        "categories: 2 created, 0 changed, 0 as they were, 0 refused",
+        "products: 1 created, 0 changed, 0 as they were, 0 refused",
     ]
 
     variables = {

@@ -80,7 +80,7 @@ def _doings(plan: Plan, traded: Traded) -> Table:
     split = sum(len(sale.parts) > 1 for sale in plan.sales)
     cancelled = sum(order.status == "cancelled" for order in traded.shelves.orders)
     rows = {
-        "products made, in bulk": _count(len(plan.articles)),
+        "products imported": _count(len(plan.articles)),
         "customers registered, with one guest": _count(len(traded.account.customer_ids)),
         "sale invoices": _count(len(plan.sales)),
         "… without a customer, placed for the guest": _count(guests),

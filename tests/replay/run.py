@@ -8,13 +8,13 @@ from typing import Final, TypeVar
 
 from rich.progress import Progress
 
+from tests.replay.assortment import product_lines
 from tests.replay.plan import GUEST, Article, Cancellation, Plan, Sale
-from tests.replay.shop import CURRENCY, Json, Order, Product, Refused, Shop, Timings
+from tests.replay.shop import Order, Product, Refused, Shop, Timings
 
 PLACED: Final = "placed"
 CANCELLED: Final = "cancelled"
 BY_THE_SERVICE: Final = "refused by the service: "
-PRODUCTS_AT_ONCE: Final = 1000
 PASSWORD: Final = "Retail-2010"
 
 Item = TypeVar("Item")
@@ -73,21 +73,9 @@ async def _read_back(shop: Shop, clients: int, progress: Progress) -> Shelves:
 
 
 async def _make_products(articles: list[Article], shop: Shop, progress: Progress) -> None:
-    async def make(start: int) -> None:
-        rows = [_row_of(article) for article in articles[start : start + PRODUCTS_AT_ONCE]]
-        await shop.make_products(rows, key=f"products-{start}")
-
-    starts = range(0, len(articles), PRODUCTS_AT_ONCE)
-    await _share_out("products in bulk", starts, make, 1, progress)
-
-
-def _row_of(article: Article) -> Json:
-    return {
-        "sku": article.sku,
-        "name": article.name,
-        "price": {"amount": str(article.price), "currency": CURRENCY},
-        "stock": article.stock,
-    }
+    bar = progress.add_task("importing products", total=len(articles))
+    await shop.import_products("".join(product_lines(articles)), count=len(articles))
+    progress.update(bar, completed=len(articles))
 
 
 async def _register(

@@ -99,11 +99,14 @@ class Shop:
     _token: str = ""
     _signing_in: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def make_products(self, rows: Sequence[Json], *, key: str) -> None:
-        """Up to 1000 products at once, all or none."""
-        answer = await self._post("/v1/products/bulk", {"items": list(rows)}, key=key)
-        if answer["succeeded"] != len(rows):
-            raise UnexpectedAnswer(f"of {len(rows)} products {answer['succeeded']} were made")
+    async def import_products(self, lines: str, *, count: int) -> None:
+        """All or none of so many products, of which there is none yet, a JSON object on a line."""
+        headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": "products"}
+        answer = await self._send(
+            "POST", "/v1/products/import", content=lines.encode(), headers=headers
+        )
+        if answer["created"] != count:
+            raise UnexpectedAnswer(f"of {count} products {answer['created']} were made")
 
     async def register(self, username: str, email: str, password: str) -> str:
         """The id of the new customer."""

@@ -107,3 +107,19 @@ async def test_a_list_is_walked_to_its_end() -> None:
 
     shop = shop_that(page)
     assert [order_id async for order_id in shop.order_ids()] == ["a", "b", "c"]
+
+
+async def test_products_are_imported_once_however_often_they_are_sent() -> None:
+    keys = []
+
+    def second_time(request: httpx.Request) -> httpx.Response:
+        keys.append((request.headers["Idempotency-Key"], request.content))
+        if len(keys) == 1:
+            return httpx.Response(503, headers={"Retry-After": "0"})
+        return httpx.Response(200, json={"created": 2})
+
+    shop = shop_that(second_time)
+    await shop.import_products("{}\n{}\n", count=2)
+    assert keys == [("products", b"{}\n{}\n")] * 2
+    with pytest.raises(UnexpectedAnswer, match="of 3 products 2 were made"):
+        await shop.import_products("{}\n{}\n{}\n", count=3)

@@ -6,11 +6,16 @@ from typing import Any, TypeVar
 from application.shared.outbox import Listener, nobody
 from domain.catalog.category import Category
 from domain.catalog.product import Product
+from domain.catalog.tag import Tag
 from domain.identity.session import Session
 from domain.identity.user import User
 from domain.ordering.order import Order
 from domain.shared.aggregate import Aggregate
-from infrastructure.memory.catalog import MemoryCategoryQueries, MemoryProductQueries
+from infrastructure.memory.catalog.queries import (
+    MemoryCategoryQueries,
+    MemoryProductQueries,
+    MemoryTagQueries,
+)
 from infrastructure.memory.database import MemoryDatabase
 from infrastructure.memory.identity import MemorySessionQueries, MemoryUserQueries
 from infrastructure.memory.ordering import MemoryOrderQueries
@@ -41,6 +46,8 @@ class Shop:
                         work.sessions.add(aggregate)
                     case Category():
                         work.categories.add(aggregate)
+                    case Tag():
+                        work.tags.add(aggregate)
                     case Product():
                         work.products.add(aggregate)
                     case Order():
@@ -48,6 +55,7 @@ class Shop:
                 await work.flush()
             await work.commit()
         self.database.outbox.clear()
+        self.database.movements.clear()
 
     def now(self, aggregate: A) -> A:
         """The aggregate as it is stored now."""
@@ -94,6 +102,10 @@ class Shop:
     @property
     def categories(self) -> MemoryCategoryQueries:
         return MemoryCategoryQueries(self.database)
+
+    @property
+    def tags(self) -> MemoryTagQueries:
+        return MemoryTagQueries(self.database)
 
     @property
     def products(self) -> MemoryProductQueries:

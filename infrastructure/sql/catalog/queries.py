@@ -1,36 +1,67 @@
-from sqlalchemy import bindparam, select
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from application.catalog.exchange import ExportedProduct
 from application.catalog.queries import (
+    CategoryCount,
     CategoryDetails,
-    CategoryName,
+    Movement,
     ProductDetails,
     ProductFilter,
+    TagDetails,
 )
 from application.shared.pages import Page, PageRequest
 from domain.catalog.category import CategoryId
-from domain.catalog.product import ProductId
+from domain.catalog.product import ProductId, Sku
 from domain.shared.money import Money
-from infrastructure.sql.catalog.mapping import categories, products
-from infrastructure.sql.pages import AnyRow, page
+from domain.shared.text import Slug
+from infrastructure.sql.catalog import records
+from infrastructure.sql.catalog.listing import product_page
+from infrastructure.sql.catalog.mapping import (
+    categories,
+    product_tags,
+    products,
+    stock_movements,
+    tags,
+)
+from infrastructure.sql.catalog.paths import paths
+from infrastructure.sql.pages import page
 
-_CATEGORIES = select(*(column for column in categories.c if column.name != "sequence"))
-_CATEGORY = _CATEGORIES.where(categories.c.id == bindparam("id"))
+_LIVE: Final = products.c.deleted_at.is_(None)
+
+_CATEGORY = records.CATEGORIES.where(categories.c.id == bindparam("id"))
 _CATEGORY_SORTS = {"name": categories.c.name, "created_at": categories.c.created_at}
+_COUNTS = (
+    select(products.c.category_id, func.count().label("products"))
+    .where(_LIVE, products.c.is_active)
+    .group_by(products.c.category_id)
+    .subquery()
+)
+_TREE = (
+    records.CATEGORIES.add_columns(func.coalesce(_COUNTS.c.products, 0).label("product_count"))
+    .outerjoin_from(categories, _COUNTS, _COUNTS.c.category_id == categories.c.id)
+    .order_by(categories.c.name, categories.c.id)
+)
 
-_PRODUCTS = select(
-    *(column for column in products.c if column.name != "sequence"),
-    categories.c.name.label("category_name"),
-    categories.c.slug.label("category_slug"),
-).outerjoin_from(products, categories, products.c.category_id == categories.c.id)
-_PRODUCT = _PRODUCTS.where(products.c.id == bindparam("id"))
-_PRODUCT_SORTS = {
-    "name": products.c.name,
-    "price": products.c.price_minor,
-    "created_at": products.c.created_at,
-    "updated_at": products.c.updated_at,
-    "stock": products.c.stock,
-}
+_TAGS = select(
+    tags,
+    select(func.count())
+    .select_from(product_tags.join(products, products.c.id == product_tags.c.product_id))
+    .where(product_tags.c.slug == tags.c.slug, _LIVE, products.c.is_active)
+    .correlate(tags)
+    .scalar_subquery()
+    .label("product_count"),
+)
+_TAG_SORTS = {"name": tags.c.name}
+
+_PRODUCT = records.product_details().where(products.c.id == bindparam("id"))
+_BY_SKU = records.product_details().where(_LIVE, products.c.sku == bindparam("sku"))
+_BY_SLUG = records.product_details().where(_LIVE, products.c.slug == bindparam("slug"))
+_MOVEMENT_SORTS = {"at": stock_movements.c.at}
+_EXPORT = select(products).where(_LIVE).order_by(products.c.sku)
 
 
 class SqlCategoryQueries:
@@ -40,16 +71,31 @@ class SqlCategoryQueries:
     async def find(self, id: CategoryId) -> CategoryDetails | None:
         async with self._engine.connect() as connection:
             row = (await connection.execute(_CATEGORY, {"id": id})).one_or_none()
-        return _category(row) if row else None
+        return records.category(row) if row else None
 
     async def page(self, request: PageRequest) -> Page[CategoryDetails]:
         return await page(
             self._engine,
-            _CATEGORIES,
+            records.CATEGORIES,
             request,
             sorts=_CATEGORY_SORTS,
             id=categories.c.id,
-            record=_category,
+            record=records.category,
+        )
+
+    async def tree(self) -> Sequence[CategoryCount]:
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(_TREE)).all()
+        return [CategoryCount(records.category(row), row.product_count) for row in rows]
+
+
+class SqlTagQueries:
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def page(self, request: PageRequest) -> Page[TagDetails]:
+        return await page(
+            self._engine, _TAGS, request, sorts=_TAG_SORTS, id=tags.c.id, record=records.tag
         )
 
 
@@ -58,50 +104,50 @@ class SqlProductQueries:
         self._engine = engine
 
     async def find(self, id: ProductId) -> ProductDetails | None:
-        async with self._engine.connect() as connection:
-            row = (await connection.execute(_PRODUCT, {"id": id})).one_or_none()
-        return _product(row) if row else None
+        return await self._one(_PRODUCT, id=id)
+
+    async def by_sku(self, sku: Sku) -> ProductDetails | None:
+        return await self._one(_BY_SKU, sku=sku)
+
+    async def by_slug(self, slug: Slug) -> ProductDetails | None:
+        return await self._one(_BY_SLUG, slug=slug)
 
     async def page(self, request: PageRequest, wanted: ProductFilter) -> Page[ProductDetails]:
-        deleted = products.c.deleted_at
-        statement = _PRODUCTS.where(deleted.is_not(None) if wanted.deleted else deleted.is_(None))
-        if wanted.skus:
-            statement = statement.where(products.c.sku.in_(wanted.skus))
-        if wanted.is_active is not None:
-            statement = statement.where(products.c.is_active.is_(wanted.is_active))
+        return await product_page(self._engine, request, wanted)
+
+    async def movements(self, id: ProductId, request: PageRequest) -> Page[Movement]:
         return await page(
             self._engine,
-            statement,
+            select(stock_movements).where(stock_movements.c.product_id == id),
             request,
-            sorts=_PRODUCT_SORTS,
-            id=products.c.id,
-            record=_product,
+            sorts=_MOVEMENT_SORTS,
+            id=stock_movements.c.id,
+            record=records.movement,
         )
 
+    async def export(self, after: Sku | None, limit: int) -> Sequence[ExportedProduct]:
+        following = _EXPORT if after is None else _EXPORT.where(products.c.sku > after)
+        tree = select(categories.c.id, categories.c.parent_id, categories.c.name)
+        async with self._engine.connect() as connection:
+            shelves = paths((await connection.execute(tree)).all())
+            rows = (await connection.execute(following.limit(limit))).all()
+        return [
+            ExportedProduct(
+                sku=row.sku,
+                name=row.name,
+                price=Money(row.price_minor, row.price_currency),
+                stock=row.stock,
+                slug=row.slug,
+                description=row.description,
+                category=shelves.get(row.category_id, ()),
+                tags=row.tags,
+                is_active=row.is_active,
+                metadata=row.metadata,
+            )
+            for row in rows
+        ]
 
-def _category(row: AnyRow) -> CategoryDetails:
-    return CategoryDetails(**row._mapping)
-
-
-def _product(row: AnyRow) -> ProductDetails:
-    return ProductDetails(
-        id=row.id,
-        sku=row.sku,
-        slug=row.slug,
-        name=row.name,
-        description=row.description,
-        price=Money(row.price_minor, row.price_currency),
-        stock=row.stock,
-        is_active=row.is_active,
-        category_id=row.category_id,
-        category=(
-            CategoryName(row.category_id, row.category_name, row.category_slug)
-            if row.category_id
-            else None
-        ),
-        metadata=row.metadata,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        deleted_at=row.deleted_at,
-        version=row.version,
-    )
+    async def _one(self, statement: Select[Any], **which: object) -> ProductDetails | None:
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(statement, which)).one_or_none()
+        return records.product(row) if row else None

@@ -1,13 +1,17 @@
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from application.catalog.exchange import CategoryPath
 from domain.catalog.category import Category, CategoryId, CategoryNotFound
 from domain.catalog.product import Product, ProductId, ProductNotFound, Sku
+from domain.catalog.tag import Tag, TagId, TagNotFound
 from domain.shared.text import Slug
-from infrastructure.sql.catalog.mapping import categories, products
+from infrastructure.sql.catalog.mapping import categories, product_tags, products, tags
+from infrastructure.sql.catalog.paths import paths
+from infrastructure.sql.catalog.storing import index_everything, insert_products
 from infrastructure.sql.session import found, locking
 
 
@@ -22,6 +26,11 @@ class SqlCategories:
         if category is None:
             raise CategoryNotFound
         return category
+
+    async def find_all(self, ids: Iterable[CategoryId]) -> Sequence[Category]:
+        return (
+            await self._session.scalars(select(Category).where(categories.c.id.in_({*ids})))
+        ).all()
 
     async def lock_all(self, ids: Iterable[CategoryId]) -> None:
         statement = select(Category).where(categories.c.id.in_({*ids})).order_by(categories.c.id)
@@ -61,6 +70,12 @@ class SqlCategories:
         statement = select(Category).where(categories.c.parent_id == id).order_by(categories.c.id)
         return (await self._session.scalars(locking(statement))).all()
 
+    async def paths(self) -> Mapping[CategoryPath, CategoryId]:
+        rows = await self._session.execute(
+            select(categories.c.id, categories.c.parent_id, categories.c.name)
+        )
+        return {path: CategoryId(id) for id, path in paths(rows.all()).items()}
+
     async def taken(self, slugs: Iterable[Slug]) -> set[Slug]:
         statement = select(categories.c.slug).where(categories.c.slug.in_({*slugs}))
         return {*await self._session.scalars(statement)}
@@ -70,6 +85,26 @@ class SqlCategories:
 
     async def remove(self, category: Category) -> None:
         await self._session.delete(category)
+
+
+class SqlTags:
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def get(self, id: TagId, *, lock: bool = False) -> Tag:
+        tag = await found(self._session, select(Tag).where(tags.c.id == id), lock=lock)
+        if tag is None:
+            raise TagNotFound
+        return tag
+
+    async def known(self, slugs: Iterable[Slug]) -> set[Slug]:
+        return {*await self._session.scalars(select(tags.c.slug).where(tags.c.slug.in_({*slugs})))}
+
+    def add(self, tag: Tag) -> None:
+        self._session.add(tag)
+
+    async def remove(self, tag: Tag) -> None:
+        await self._session.delete(tag)
 
 
 class SqlProducts:
@@ -109,5 +144,20 @@ class SqlProducts:
             .execution_options(synchronize_session="fetch")
         )
 
+    async def untag(self, slug: Slug, *, at: datetime) -> None:
+        links = select(product_tags.c.product_id).where(product_tags.c.slug == slug)
+        # In the order of their ids, as everybody locks.
+        tagged = select(Product).where(products.c.id.in_(links)).order_by(products.c.id)
+        for product in await self._session.scalars(locking(tagged)):
+            left = tuple(tag for tag in product.tags if tag != slug)
+            product.assign({"tags": left, "updated_at": at})
+        await self._session.flush()
+
     def add(self, product: Product) -> None:
         self._session.add(product)
+
+    async def reindex(self) -> int:
+        return await index_everything(self._session)
+
+    async def add_many(self, products: Sequence[Product]) -> None:
+        await insert_products(self._session, products)

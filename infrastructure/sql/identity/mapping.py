@@ -1,5 +1,3 @@
-from typing import Final
-
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
@@ -25,6 +23,7 @@ from domain.identity.user import (
 )
 from domain.shared.text import EMAIL_LENGTH, FOLDED_EMAIL_LENGTH
 from infrastructure.sql.schema import (
+    VIOLATIONS,
     EnumText,
     UtcDateTime,
     aggregate_columns,
@@ -79,10 +78,12 @@ sign_in_attempts = Table(
     Column("blocked_until", UtcDateTime),
 )
 
-VIOLATIONS: Final = {
-    "uq_users_username_key": UsernameTaken,
-    "uq_users_email_key": EmailTaken,
-}
+VIOLATIONS.update(
+    {
+        "uq_users_username_key": UsernameTaken,
+        "uq_users_email_key": EmailTaken,
+    }
+)
 
 
 def map_identity() -> None:

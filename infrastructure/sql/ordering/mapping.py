@@ -1,5 +1,3 @@
-from typing import Final
-
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -25,6 +23,7 @@ from domain.ordering.order import (
 from domain.ordering.status import OrderStatus
 from domain.shared.money import Money
 from infrastructure.sql.schema import (
+    VIOLATIONS,
     AddressJson,
     CurrencyCode,
     EnumText,
@@ -78,7 +77,7 @@ order_lines = Table(
 )
 
 # A number is made at random, so the one who collides just needs another.
-VIOLATIONS: Final = {"uq_orders_number": NameCollision}
+VIOLATIONS["uq_orders_number"] = NameCollision
 
 
 def map_ordering() -> None:

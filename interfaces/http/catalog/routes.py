@@ -1,25 +1,43 @@
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Query, Request, Response
 
 from application.catalog.browsing import Browsing
 from application.catalog.curation import Curation
-from application.catalog.queries import ProductFilter
+from application.catalog.inventory import Inventory
+from application.catalog.queries import InCategory
+from application.catalog.revision import Revision
 from application.catalog.stocking import Stocking
-from domain.catalog.category import CategoryId
+from application.catalog.tagging import Tagging
+from domain.catalog.category import DEEPEST, CategoryId
 from domain.catalog.product import ProductId, Sku
+from domain.catalog.tag import TagId
+from domain.shared.text import SLUG_LENGTH
+from domain.shared.text import Slug as SlugText
 from interfaces.http.answers import nothing, resource
 from interfaces.http.bulk import BulkOut
+from interfaces.http.catalog.filters import ID_OR_SLUG, ProductsWanted, ProductsWantedAnywhere
 from interfaces.http.catalog.schemas import (
     BulkCreate,
+    BulkPatch,
+    CategoryNodeOut,
     CategoryOut,
+    CategoryTree,
+    ChangeStock,
     CreateCategory,
     CreateProduct,
+    CreateTag,
+    MovementOut,
     PatchCategory,
     PatchProduct,
     ProductOut,
+    PutCategory,
+    PutProduct,
     SkuText,
+    TagOut,
 )
 from interfaces.http.dependencies import (
     NOBODY_AS_WELL,
@@ -33,21 +51,34 @@ from interfaces.http.dependencies import (
 from interfaces.http.openapi import problems
 from interfaces.http.pages import ListOf, Paging, paging
 from interfaces.http.routing import RehearsableRoute, router
-from interfaces.http.schemas import Id, QueryBool
+from interfaces.http.schemas import PLAIN_INTEGER, Id, QueryBool, Slug, is_uuid
 
 BrowsingService = Annotated[Browsing, reading(lambda shop: shop.browsing)]
 CurationService = Annotated[Curation, use_case(lambda shop: shop.curation)]
+TaggingService = Annotated[Tagging, use_case(lambda shop: shop.tagging)]
+RevisionService = Annotated[Revision, use_case(lambda shop: shop.revision)]
+InventoryService = Annotated[Inventory, use_case(lambda shop: shop.inventory)]
 StockingService = Annotated[Stocking, use_case(lambda shop: shop.stocking)]
 
 CategoryPaging = Annotated[Paging, paging("name", "created_at", usual="name")]
 ProductPaging = Annotated[
-    Paging, paging("name", "price", "created_at", "updated_at", "stock", usual="-created_at")
+    Paging,
+    paging(
+        *("name", "price", "created_at", "updated_at", "stock"),
+        usual="-created_at",
+        searched="relevance",
+    ),
 ]
+TagPaging = Annotated[Paging, paging("name", usual="name")]
+MovementPaging = Annotated[Paging, paging("at", usual="-at")]
 
 CategoryList = ListOf[CategoryOut]
 ProductList = ListOf[ProductOut]
+TagList = ListOf[TagOut]
+MovementList = ListOf[MovementOut]
 
 categories = router("/v1/categories", "catalog", RehearsableRoute)
+tags = router("/v1/tags", "catalog", RehearsableRoute)
 products = router("/v1/products", "catalog", RehearsableRoute)
 
 
@@ -71,6 +102,48 @@ async def create_category(
     return resource(
         CategoryOut.of(created), HTTPStatus.CREATED, location=f"/v1/categories/{created.id}"
     )
+
+
+@categories.get(
+    "/tree",
+    response_model=CategoryTree,
+    responses=problems("category-not-found"),
+)
+async def get_category_tree(
+    browsing: BrowsingService,
+    root: Annotated[
+        str | None,
+        Query(pattern=ID_OR_SLUG, max_length=SLUG_LENGTH, description="id or slug"),
+    ] = None,
+    depth: Annotated[int | None, Query(ge=1, le=DEEPEST), PLAIN_INTEGER] = None,
+) -> Response:
+    """The categories as a tree, siblings by name, with the number of products on sale."""
+    name = UUID(root) if root and is_uuid(root) else root
+    nodes = await browsing.tree(root=name, depth=depth)
+    tree = CategoryTree(items=[CategoryNodeOut.of_node(node) for node in nodes])
+    return Response(tree.model_dump_json(), media_type="application/json")
+
+
+@categories.get(
+    "/{id}/products",
+    response_model=ProductList,
+    responses=problems("category-not-found", "forbidden"),
+    openapi_extra=NOBODY_AS_WELL,
+)
+async def list_products_of_category(
+    id: Id,
+    paging: ProductPaging,
+    actor: OptionalActor,
+    browsing: BrowsingService,
+    wanted: ProductsWanted,
+    category_only: Annotated[
+        QueryBool, Query(description="without the categories below it")
+    ] = False,
+) -> Response:
+    """Products on sale in this category and, unless it alone is wanted, in those below it."""
+    inside = replace(wanted, category=InCategory(id=CategoryId(id), only=category_only))
+    page = await browsing.list_products_in(actor, CategoryId(id), paging.asked, inside)
+    return paging.listed(ProductList, page, ProductOut.of)
 
 
 @categories.get(
@@ -102,6 +175,25 @@ async def update_category(
     return resource(CategoryOut.of(revised))
 
 
+@categories.put(
+    "/{id}",
+    response_model=CategoryOut,
+    responses=problems(
+        "category-not-found", "category-cycle", "category-too-deep", "duplicate", "stale-version"
+    ),
+)
+async def replace_category(
+    id: Id,
+    body: PutCategory,
+    actor: CurrentActor,
+    curation: CurationService,
+    expected: ExpectedVersions,
+) -> Response:
+    """Give it all new values; what is absent becomes empty, but for the slug."""
+    replaced = await curation.revise(actor, CategoryId(id), body.patch(), expected=expected)
+    return resource(CategoryOut.of(replaced))
+
+
 @categories.delete(
     "/{id}",
     status_code=HTTPStatus.NO_CONTENT,
@@ -125,12 +217,9 @@ async def list_products(
     paging: ProductPaging,
     actor: OptionalActor,
     browsing: BrowsingService,
-    sku: Annotated[list[SkuText], Query(max_length=100)] = [],  # noqa: B006 (FastAPI copies it)
-    is_active: Annotated[QueryBool | None, Query(description="staff: also inactive ones")] = None,
-    deleted: Annotated[QueryBool, Query(description="staff: the deleted ones")] = False,
+    wanted: ProductsWantedAnywhere,
 ) -> Response:
     """Products on sale; staff may ask for others."""
-    wanted = ProductFilter(skus=tuple(map(Sku, sku)), is_active=is_active, deleted=deleted)
     page = await browsing.list_products(actor, paging.asked, wanted)
     return paging.listed(ProductList, page, ProductOut.of)
 
@@ -139,7 +228,7 @@ async def list_products(
     "",
     status_code=HTTPStatus.CREATED,
     response_model=ProductOut,
-    responses=problems("category-not-found", "duplicate"),
+    responses=problems("category-not-found", "tag-not-found", "duplicate", "in-use"),
 )
 async def create_product(
     body: CreateProduct, actor: CurrentActor, stocking: StockingService
@@ -154,7 +243,7 @@ async def create_product(
 @products.post(
     "/bulk",
     response_model=BulkOut,
-    responses=problems("category-not-found", "duplicate"),
+    responses=problems("category-not-found", "tag-not-found", "duplicate", "in-use"),
 )
 async def create_products(
     body: BulkCreate, actor: CurrentActor, stocking: StockingService, request: Request
@@ -162,6 +251,47 @@ async def create_products(
     """Add many products: all or none, or with `skip` every one that can be."""
     skip = body.on_error == "skip"
     return BulkOut.of(await stocking.create_all(actor, body.drafts(), skip=skip), request)
+
+
+@products.patch(
+    "/bulk",
+    response_model=BulkOut,
+    responses=problems(
+        *("product-not-found", "category-not-found", "tag-not-found"), *("duplicate", "in-use")
+    ),
+)
+async def update_products(
+    body: BulkPatch, actor: CurrentActor, revision: RevisionService, request: Request
+) -> BulkOut:
+    """Change many products: all or none, or with `skip` every one that can be."""
+    results = await revision.revise_all(actor, body.patches(), skip=body.on_error == "skip")
+    return BulkOut.of(results, request, done="updated")
+
+
+@products.get(
+    "/by-sku/{sku}",
+    response_model=ProductOut,
+    responses=problems("product-not-found"),
+    dependencies=[KnownVersion],
+    openapi_extra=NOBODY_AS_WELL,
+)
+async def get_product_by_sku(
+    sku: SkuText, actor: OptionalActor, browsing: BrowsingService
+) -> Response:
+    return resource(ProductOut.of(await browsing.product_by_sku(actor, Sku(sku))))
+
+
+@products.get(
+    "/by-slug/{slug}",
+    response_model=ProductOut,
+    responses=problems("product-not-found"),
+    dependencies=[KnownVersion],
+    openapi_extra=NOBODY_AS_WELL,
+)
+async def get_product_by_slug(
+    slug: Slug, actor: OptionalActor, browsing: BrowsingService
+) -> Response:
+    return resource(ProductOut.of(await browsing.product_by_slug(actor, SlugText(slug))))
 
 
 @products.get(
@@ -178,18 +308,41 @@ async def get_product(id: Id, actor: OptionalActor, browsing: BrowsingService) -
 @products.patch(
     "/{id}",
     response_model=ProductOut,
-    responses=problems("product-not-found", "category-not-found", "duplicate", "stale-version"),
+    responses=problems(
+        *("product-not-found", "category-not-found", "tag-not-found"),
+        *("duplicate", "in-use", "stale-version"),
+    ),
 )
 async def update_product(
     id: Id,
     body: PatchProduct,
     actor: CurrentActor,
-    stocking: StockingService,
+    revision: RevisionService,
     expected: ExpectedVersions,
 ) -> Response:
     """Change what is named. The stock is adjusted, not patched."""
-    revised = await stocking.revise(actor, ProductId(id), body.patch(), expected=expected)
+    revised = await revision.revise(actor, ProductId(id), body.patch(), expected=expected)
     return resource(ProductOut.of(revised))
+
+
+@products.put(
+    "/{id}",
+    response_model=ProductOut,
+    responses=problems(
+        *("product-not-found", "category-not-found", "tag-not-found"),
+        *("duplicate", "in-use", "stale-version"),
+    ),
+)
+async def replace_product(
+    id: Id,
+    body: PutProduct,
+    actor: CurrentActor,
+    revision: RevisionService,
+    expected: ExpectedVersions,
+) -> Response:
+    """Give it all new values but the stock; what is absent becomes empty, but for the slug."""
+    replaced = await revision.replace(actor, ProductId(id), body.draft(), expected=expected)
+    return resource(ProductOut.of(replaced))
 
 
 @products.delete(
@@ -198,8 +351,96 @@ async def update_product(
     responses=problems("product-not-found", "stale-version"),
 )
 async def delete_product(
-    id: Id, actor: CurrentActor, stocking: StockingService, expected: ExpectedVersions
+    id: Id, actor: CurrentActor, revision: RevisionService, expected: ExpectedVersions
 ) -> Response:
     """Take it out of the catalog. Orders keep it; its sku and slug are free again."""
-    await stocking.delete(actor, ProductId(id), expected=expected)
+    await revision.delete(actor, ProductId(id), expected=expected)
+    return nothing()
+
+
+@products.post(
+    "/{id}/restore",
+    response_model=ProductOut,
+    responses=problems("product-not-found", "duplicate", "stale-version"),
+)
+async def restore_product(
+    id: Id, actor: CurrentActor, revision: RevisionService, expected: ExpectedVersions
+) -> Response:
+    """Bring back what was deleted, unless something else has its sku or slug by now."""
+    return resource(ProductOut.of(await revision.restore(actor, ProductId(id), expected=expected)))
+
+
+@products.post(
+    "/{id}/stock",
+    response_model=ProductOut,
+    responses=problems(
+        "product-not-found",
+        *("insufficient-stock", "stock-changed", "stock-too-large", "stale-version"),
+    ),
+)
+async def change_stock(
+    id: Id,
+    body: ChangeStock,
+    actor: CurrentActor,
+    inventory: InventoryService,
+    expected: ExpectedVersions,
+) -> Response:
+    """Adjust the stock by a number, or set it to what was counted."""
+    if body.change is not None:
+        changed = await inventory.adjust(
+            actor, ProductId(id), body.change, reason=body.reason, expected=expected
+        )
+    else:
+        changed = await inventory.count(
+            actor,
+            ProductId(id),
+            body.counted or 0,
+            before=body.expected,
+            reason=body.reason,
+            expected=expected,
+        )
+    return resource(ProductOut.of(changed))
+
+
+@products.get(
+    "/{id}/stock-movements",
+    response_model=MovementList,
+    responses=problems("product-not-found", "forbidden"),
+)
+async def list_stock_movements(
+    id: Id, paging: MovementPaging, actor: CurrentActor, browsing: BrowsingService
+) -> Response:
+    """Every change of its stock, with its cause; they add up to what there is."""
+    page = await browsing.list_movements(actor, ProductId(id), paging.asked)
+    return paging.listed(MovementList, page, MovementOut.of)
+
+
+@tags.get("", response_model=TagList)
+async def list_tags(paging: TagPaging, browsing: BrowsingService) -> Response:
+    """All tags, with how many products on sale and published posts have each."""
+    return paging.listed(TagList, await browsing.list_tags(paging.asked), TagOut.of)
+
+
+@tags.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    response_model=TagOut,
+    responses=problems("duplicate"),
+)
+async def create_tag(body: CreateTag, actor: CurrentActor, tagging: TaggingService) -> Response:
+    """Add a tag; without a slug it gets the one that its name suggests."""
+    created = await tagging.create(actor, **dict(body))
+    return resource(TagOut.of_new(created), HTTPStatus.CREATED)
+
+
+@tags.delete(
+    "/{id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=problems("tag-not-found", "in-use", "stale-version"),
+)
+async def delete_tag(
+    id: Id, actor: CurrentActor, tagging: TaggingService, expected: ExpectedVersions
+) -> Response:
+    """Take it off everything that has it, and away."""
+    await tagging.delete(actor, TagId(id), expected=expected)
     return nothing()

@@ -1,15 +1,19 @@
 from typing import Annotated, Any, Final, Self, cast
 from uuid import UUID
 
-from pydantic import (
-    AfterValidator,
-    ConfigDict,
-    Field,
-)
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from application.catalog.browsing import CategoryNode
 from application.catalog.curation import CategoryPatch
-from application.catalog.queries import CategoryDetails, CategoryName, ProductDetails
-from application.catalog.stocking import Draft, ProductPatch
+from application.catalog.drafts import Draft, ProductPatch
+from application.catalog.queries import (
+    CategoryDetails,
+    CategoryName,
+    Movement,
+    ProductDetails,
+    TagDetails,
+)
+from application.catalog.revision import PatchOfOne
 from domain.catalog.category import CATEGORY_NAME_LENGTH, DESCRIPTION_LENGTH
 from domain.catalog.product import (
     DEAREST,
@@ -17,10 +21,14 @@ from domain.catalog.product import (
     METADATA_KEY_LENGTH,
     METADATA_PAIRS,
     METADATA_VALUE_LENGTH,
+    MOST_TAGS,
     PRODUCT_NAME_LENGTH,
     SKU_LENGTH,
+    ProductId,
     sku,
 )
+from domain.catalog.stock import REASON_LENGTH, Cause
+from domain.catalog.tag import TAG_NAME_LENGTH, Tag
 from domain.shared.errors import DomainError
 from interfaces.http.bulk import MOST_ROWS, OR_REJECTED, OnError, RejectedRow
 from interfaces.http.schemas import (
@@ -46,6 +54,8 @@ SkuText = Annotated[
 CategoryNameText = Annotated[str, Line(CATEGORY_NAME_LENGTH)]
 ProductNameText = Annotated[str, Line(PRODUCT_NAME_LENGTH)]
 Description = Annotated[str, FreeText(DESCRIPTION_LENGTH)]
+Tags = Annotated[list[Slug], Field(max_length=MOST_TAGS)]
+Stock = Annotated[int, Field(ge=0, le=LARGEST_STOCK)]
 MetadataKey = Annotated[str, Line(METADATA_KEY_LENGTH)]
 MetadataValue = Annotated[str, FreeText(METADATA_VALUE_LENGTH)]
 
@@ -54,6 +64,12 @@ def _price(money: MoneyIn) -> MoneyIn:
     if not 0 <= money.amount.minor <= DEAREST:
         raise wrong(f"is not 0 to {DEAREST} minor units")
     return money
+
+
+def _not_nothing(change: int) -> int:
+    if change == 0:
+        raise wrong("is 0, which is no change")
+    return change
 
 
 Price = Annotated[MoneyIn, AfterValidator(_price)]
@@ -85,6 +101,23 @@ class PatchCategory(Body):
         return cast(CategoryPatch, given)
 
 
+class PutCategory(Body):
+    """The whole category; without a slug it keeps the one that it has."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Garden furniture"}]})
+
+    name: CategoryNameText
+    slug: Slug | None = None
+    description: Description = ""
+    parent_id: Id | None = None
+
+    def patch(self) -> CategoryPatch:
+        given = dict(self)
+        if self.slug is None:
+            del given["slug"]
+        return cast(CategoryPatch, given)
+
+
 class CategoryOut(View):
     id: UUID
     name: str
@@ -100,6 +133,66 @@ class CategoryOut(View):
         return cls.model_validate(category, from_attributes=True)
 
 
+class CategoryNodeOut(CategoryOut):
+    """`product_count` is its own products on sale, `total_product_count` also those below."""
+
+    product_count: int
+    total_product_count: int
+    children: "list[CategoryNodeOut]"
+
+    @classmethod
+    def of_node(cls, node: CategoryNode) -> Self:
+        return cls(
+            **dict(CategoryOut.of(node.category)),
+            product_count=node.product_count,
+            total_product_count=node.total_product_count,
+            children=[cls.of_node(child) for child in node.children],
+        )
+
+
+class CategoryTree(View):
+    items: list[CategoryNodeOut]
+
+
+class CreateTag(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "On sale"}]})
+
+    name: Annotated[str, Line(TAG_NAME_LENGTH)]
+    slug: Slug | None = None
+
+
+class TagOut(View):
+    id: UUID
+    name: str
+    slug: str
+    product_count: int
+    post_count: int
+    version: int
+
+    @classmethod
+    def of(cls, tag: TagDetails) -> Self:
+        return cls(
+            id=tag.id,
+            name=tag.name,
+            slug=tag.slug,
+            product_count=tag.product_count,
+            post_count=tag.post_count,
+            version=tag.version,
+        )
+
+    @classmethod
+    def of_new(cls, tag: Tag) -> Self:
+        """One that nothing has yet."""
+        return cls(
+            id=tag.id,
+            name=tag.name,
+            slug=tag.slug,
+            product_count=0,
+            post_count=0,
+            version=tag.version,
+        )
+
+
 _MUG: Final[dict[str, Any]] = {
     "sku": "MUG-1",
     "name": "White mug",
@@ -108,16 +201,20 @@ _MUG: Final[dict[str, Any]] = {
 }
 
 
-class CreateProduct(Body):
-    model_config = ConfigDict(json_schema_extra={"examples": [_MUG]})
+class PutProduct(Body):
+    """The whole product but its stock, which is adjusted; without a slug it keeps its own."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{k: v for k, v in _MUG.items() if k != "stock"}]}
+    )
 
     sku: SkuText
     name: ProductNameText
     price: Price
     slug: Slug | None = None
     description: Description = ""
-    stock: Annotated[int, Field(ge=0, le=LARGEST_STOCK)] = 0
     category_id: Id | None = None
+    tags: Tags = Field(default_factory=list)
     is_active: bool = True
     metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=METADATA_PAIRS)] = Field(
         default_factory=dict
@@ -125,6 +222,14 @@ class CreateProduct(Body):
 
     def draft(self) -> Draft:
         return Draft(**{**dict(self), "price": self.price.amount})
+
+
+class CreateProduct(PutProduct):
+    """Without a slug it gets the one that its name suggests."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_MUG]})
+
+    stock: Stock = 0
 
 
 class PatchProduct(Body):
@@ -140,6 +245,7 @@ class PatchProduct(Body):
     slug: Slug = ABSENT
     description: Description | None = ABSENT
     category_id: Id | None = ABSENT
+    tags: Tags | None = ABSENT
     is_active: bool = ABSENT
     metadata: dict[MetadataKey, MetadataValue | None] | None = ABSENT  # null removes a pair, or all
 
@@ -149,7 +255,65 @@ class PatchProduct(Body):
             given["price"] = self.price.amount
         if given.get("description", "") is None:
             given["description"] = ""
+        if given.get("tags", ()) is None:
+            given["tags"] = ()
         return cast(ProductPatch, given)
+
+
+class PatchOneProduct(PatchProduct):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"is_active": False}]})
+
+    id: Id
+
+    def of_one(self) -> PatchOfOne:
+        patch = self.patch()
+        id = patch.pop("id")  # type: ignore[typeddict-item]
+        return ProductId(id), patch
+
+
+class ChangeStock(Body):
+    """Either a `change` or, in `set`, what was counted, perhaps if there were `expected` before."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"change": -3, "reason": "damaged"},
+                {"set": 40, "expected": 37, "reason": "count"},
+            ]
+        }
+    )
+
+    change: (
+        Annotated[int, Field(ge=-LARGEST_STOCK, le=LARGEST_STOCK), AfterValidator(_not_nothing)]
+        | None
+    ) = None
+    counted: Annotated[Stock | None, Field(alias="set")] = None
+    expected: Stock | None = None
+    reason: Annotated[str, FreeText(REASON_LENGTH)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.change is None) is (self.counted is None):
+            raise wrong("has to have either change or set")
+        if self.change is not None and self.expected is not None:
+            raise wrong("expected goes with set")
+        return self
+
+
+class MovementOut(View):
+    id: UUID
+    product_id: UUID
+    change: int
+    stock_after: int
+    cause: Cause
+    actor_id: UUID
+    reason: str | None
+    order_id: UUID | None
+    at: Timestamp
+
+    @classmethod
+    def of(cls, movement: Movement) -> Self:
+        return cls.model_validate(movement, from_attributes=True)
 
 
 class CategoryNameOut(View):
@@ -173,6 +337,7 @@ class ProductOut(View):
     is_active: bool
     category_id: UUID | None
     category: CategoryNameOut | None
+    tags: list[str]
     metadata: dict[str, str]
     created_at: Timestamp
     updated_at: Timestamp
@@ -192,6 +357,7 @@ class ProductOut(View):
             is_active=product.is_active,
             category_id=product.category_id,
             category=CategoryNameOut.of(product.category) if product.category else None,
+            tags=[*product.tags],
             metadata=dict(product.metadata),
             created_at=product.created_at,
             updated_at=product.updated_at,
@@ -215,3 +381,24 @@ class BulkCreate(Body):
     def drafts(self) -> list[Draft | DomainError]:
         rows = cast(list[CreateProduct | RejectedRow], self.items)
         return [row.draft() if isinstance(row, CreateProduct) else row for row in rows]
+
+
+class BulkPatch(Body):
+    """Up to 1000 patches, each with the `id` of its product."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"items": [{"id": "019c0000-0000-7000-8000-000000000000", "is_active": False}]}
+            ]
+        }
+    )
+
+    items: Annotated[
+        list[Annotated[PatchOneProduct, OR_REJECTED]], Field(min_length=1, max_length=MOST_ROWS)
+    ]
+    on_error: OnError = "abort"
+
+    def patches(self) -> list[PatchOfOne | DomainError]:
+        rows = cast(list[PatchOneProduct | RejectedRow], self.items)
+        return [row.of_one() if isinstance(row, PatchOneProduct) else row for row in rows]

@@ -94,7 +94,7 @@ async def get_order(id: Id, actor: CurrentActor, history: HistoryService) -> Res
 @orders.post(
     "/{id}/transitions",
     response_model=OrderOut,
-    responses=problems("order-not-found", "invalid-transition", "stale-version"),
+    responses=problems("order-not-found", "invalid-transition", "stock-too-large", "stale-version"),
 )
 async def move_order(
     id: Id,

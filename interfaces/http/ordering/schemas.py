@@ -9,6 +9,7 @@ from application.ordering.checkout import BasketLine
 from application.ordering.fulfilment import Action, actions
 from application.ordering.queries import OrderDetails, OrderItem, OrderSummary
 from domain.catalog.product import ProductId, Sku
+from domain.catalog.stock import REASON_LENGTH
 from domain.ordering.address import (
     ADDRESS_LINE_LENGTH,
     COUNTRIES,
@@ -19,7 +20,6 @@ from domain.ordering.order import (
     LARGEST_QUANTITY,
     MOST_LINES,
     NOTE_LENGTH,
-    REASON_LENGTH,
     TRACKING_NUMBER_LENGTH,
 )
 from interfaces.http.catalog.schemas import SkuText

@@ -20,7 +20,7 @@ from domain.shared.errors import InvalidValue
 from domain.shared.events import Event
 from domain.shared.money import Currency, Money
 from domain.shared.text import Slug
-from tests.builders import NOON, a_product, gbp, money
+from tests.builders import BY_HAND, NOON, a_product, gbp, money
 
 LATER = NOON + timedelta(hours=1)
 LATEST = NOON + timedelta(hours=2)
@@ -71,7 +71,7 @@ def test_a_price_may_be_nothing_or_a_lot(code: str) -> None:
 
 def test_nothing_is_in_stock_until_somebody_says_so() -> None:
     product = Product.create(
-        sku=sku("MUG"), slug=Slug("mug"), name="Mug", price=gbp("9.99"), at=NOON
+        sku=sku("MUG"), slug=Slug("mug"), name="Mug", price=gbp("9.99"), because=BY_HAND, at=NOON
     )
     assert (product.stock, product.description, product.metadata) == (0, "", {})
 
@@ -178,11 +178,11 @@ def test_the_same_price_in_another_currency_is_another_price() -> None:
 
 def test_what_is_taken_is_missing_and_what_is_put_back_is_there() -> None:
     product = a_product(stock=5)
-    product.take(3, at=LATER)
+    product.take(3, BY_HAND, at=LATER)
     assert (product.stock, product.updated_at) == (2, LATER)
-    product.put_back(1, at=LATEST)
+    product.put_back(1, BY_HAND, at=LATEST)
     assert (product.stock, product.updated_at) == (3, LATEST)
-    product.take(3, at=LATEST)
+    product.take(3, BY_HAND, at=LATEST)
     assert product.stock == 0
 
 
@@ -192,16 +192,16 @@ def test_nobody_takes_more_than_there_is() -> None:
     assert product.shortage(2) is None
     assert product.shortage(3) == short
     with pytest.raises(InsufficientStock, match="not enough in stock of MUG") as refused:
-        product.take(3, at=LATER)
+        product.take(3, BY_HAND, at=LATER)
     assert refused.value.details == {"shortages": (short,)}
     assert (product.stock, product.updated_at) == (2, NOON)
 
 
 def test_no_more_is_put_back_than_a_stock_can_hold() -> None:
     product = a_product(stock=LARGEST_STOCK - 1)
-    product.put_back(1, at=LATER)
+    product.put_back(1, BY_HAND, at=LATER)
     with pytest.raises(StockTooLarge) as refused:
-        product.put_back(1, at=LATER)
+        product.put_back(1, BY_HAND, at=LATER)
     assert refused.value.details == {"largest": LARGEST_STOCK}
     assert product.stock == LARGEST_STOCK
 
@@ -214,7 +214,7 @@ def test_a_stock_never_falls_below_zero_and_loses_nothing(stock: int, wanted: li
     product, taken = a_product(stock=stock), 0
     for quantity in wanted:
         if not product.shortage(quantity):
-            product.take(quantity, at=LATER)
+            product.take(quantity, BY_HAND, at=LATER)
             taken += quantity
     assert product.stock >= 0
     assert product.stock + taken == stock

@@ -2,8 +2,10 @@ from dataclasses import replace
 
 import pytest
 
+from application.catalog.drafts import Draft, ProductPatch
 from application.catalog.queries import CategoryName
-from application.catalog.stocking import Draft, ProductPatch, Stocking
+from application.catalog.revision import Revision
+from application.catalog.stocking import Stocking
 from application.shared.errors import RowRefused, StaleVersion
 from domain.catalog.category import CategoryId, CategoryNotFound
 from domain.catalog.product import (
@@ -34,6 +36,11 @@ STAFF = an_actor(Role.STAFF)
 @pytest.fixture
 def stocking(shop: Shop) -> Stocking:
     return Stocking(shop.begin, Ticking())
+
+
+@pytest.fixture
+def revision(shop: Shop) -> Revision:
+    return Revision(shop.begin, Ticking())
 
 
 def id_of(product: Product) -> ProductId:
@@ -97,11 +104,11 @@ async def test_a_sku_is_taken_in_either_case(shop: Shop, stocking: Stocking) -> 
 
 
 async def test_the_sku_and_slug_of_a_deleted_product_are_free_again(
-    shop: Shop, stocking: Stocking
+    shop: Shop, stocking: Stocking, revision: Revision
 ) -> None:
     old = a_product(sku_text="MUG", slug_text="mug")
     await shop.keep(old)
-    await stocking.delete(STAFF, id_of(old))
+    await revision.delete(STAFF, id_of(old))
     made = await stocking.create(STAFF, a_draft(sku_text="MUG", slug_text="mug"))
     assert made.id != old.id
     assert skus(shop) == ["MUG", "MUG"]
@@ -173,10 +180,10 @@ async def test_bad_rows_are_skipped_and_the_good_ones_stay(shop: Shop, stocking:
     assert shop.events == ["product.created", "product.created"]
 
 
-async def test_a_revision_changes_what_is_named(shop: Shop, stocking: Stocking) -> None:
+async def test_a_revision_changes_what_is_named(shop: Shop, revision: Revision) -> None:
     mugs, mug = a_category(name="Mugs"), a_product(name="Mug", stock=7)
     await shop.keep(mugs, mug)
-    revised = await stocking.revise(
+    revised = await revision.revise(
         STAFF, id_of(mug), {"price": gbp("12"), "category_id": CategoryId(mugs.id)}
     )
     assert (revised.name, revised.price, revised.stock) == ("Mug", gbp("12.00"), 7)
@@ -186,20 +193,20 @@ async def test_a_revision_changes_what_is_named(shop: Shop, stocking: Stocking) 
     assert shop.events == ["product.changed"]
 
 
-async def test_a_product_leaves_its_category(shop: Shop, stocking: Stocking) -> None:
+async def test_a_product_leaves_its_category(shop: Shop, revision: Revision) -> None:
     mugs = a_category()
     mug = a_product(category=mugs)
     await shop.keep(mugs, mug)
-    revised = await stocking.revise(STAFF, id_of(mug), {"category_id": None})
+    revised = await revision.revise(STAFF, id_of(mug), {"category_id": None})
     assert (revised.category_id, revised.category) == (None, None)
 
 
 async def test_a_patch_that_changes_nothing_makes_no_new_version(
-    shop: Shop, stocking: Stocking
+    shop: Shop, revision: Revision
 ) -> None:
     mug = a_product(name="Mug", metadata={"colour": "red"})
     await shop.keep(mug)
-    revised = await stocking.revise(
+    revised = await revision.revise(
         STAFF, id_of(mug), {"name": "Mug", "metadata": {"colour": "red"}}
     )
     assert (revised.version, revised.updated_at) == (1, NOON)
@@ -219,80 +226,82 @@ async def test_a_patch_that_changes_nothing_makes_no_new_version(
     ],
 )
 async def test_metadata_is_merged_pair_by_pair(
-    shop: Shop, stocking: Stocking, patch: ProductPatch, left: dict[str, str]
+    shop: Shop, revision: Revision, patch: ProductPatch, left: dict[str, str]
 ) -> None:
     mug = a_product(metadata={"colour": "red", "size": "L"})
     await shop.keep(mug)
-    assert (await stocking.revise(STAFF, id_of(mug), patch)).metadata == left
+    assert (await revision.revise(STAFF, id_of(mug), patch)).metadata == left
 
 
-async def test_a_revision_does_not_take_the_names_of_others(shop: Shop, stocking: Stocking) -> None:
+async def test_a_revision_does_not_take_the_names_of_others(shop: Shop, revision: Revision) -> None:
     mug, cup = a_product(sku_text="MUG", slug_text="mug"), a_product(sku_text="CUP")
     await shop.keep(mug, cup)
     with pytest.raises(SkuTaken):
-        await stocking.revise(STAFF, id_of(cup), {"sku": sku("mug")})
+        await revision.revise(STAFF, id_of(cup), {"sku": sku("mug")})
     with pytest.raises(ProductSlugTaken):
-        await stocking.revise(STAFF, id_of(cup), {"slug": Slug("mug")})
+        await revision.revise(STAFF, id_of(cup), {"slug": Slug("mug")})
     assert shop.now(cup).version == 1
 
 
-async def test_two_products_swap_their_skus_in_three_steps(shop: Shop, stocking: Stocking) -> None:
+async def test_two_products_swap_their_skus_in_three_steps(shop: Shop, revision: Revision) -> None:
     mug, cup = a_product(sku_text="MUG"), a_product(sku_text="CUP")
     await shop.keep(mug, cup)
-    await stocking.revise(STAFF, id_of(mug), {"sku": sku("FREE")})
-    await stocking.revise(STAFF, id_of(cup), {"sku": sku("MUG")})
-    await stocking.revise(STAFF, id_of(mug), {"sku": sku("CUP")})
+    await revision.revise(STAFF, id_of(mug), {"sku": sku("FREE")})
+    await revision.revise(STAFF, id_of(cup), {"sku": sku("MUG")})
+    await revision.revise(STAFF, id_of(mug), {"sku": sku("CUP")})
     assert (shop.now(mug).sku, shop.now(cup).sku) == ("CUP", "MUG")
 
 
 async def test_a_product_moves_into_no_category_that_is_not_there(
-    shop: Shop, stocking: Stocking
+    shop: Shop, revision: Revision
 ) -> None:
     mug = a_product()
     await shop.keep(mug)
     with pytest.raises(CategoryNotFound):
-        await stocking.revise(STAFF, id_of(mug), {"category_id": CategoryId(a_category().id)})
+        await revision.revise(STAFF, id_of(mug), {"category_id": CategoryId(a_category().id)})
     assert shop.now(mug).category_id is None
 
 
 async def test_a_new_version_is_not_overwritten_by_somebody_who_saw_an_older_one(
-    shop: Shop, stocking: Stocking
+    shop: Shop, revision: Revision
 ) -> None:
     mug = a_product()
     await shop.keep(mug)
-    await stocking.revise(STAFF, id_of(mug), {"name": "Cup"}, expected={1})
+    await revision.revise(STAFF, id_of(mug), {"name": "Cup"}, expected={1})
     with pytest.raises(StaleVersion) as stale:
-        await stocking.revise(STAFF, id_of(mug), {"name": "Pot"}, expected={1})
+        await revision.revise(STAFF, id_of(mug), {"name": "Pot"}, expected={1})
     assert stale.value.details == {"version": 2}
     with pytest.raises(StaleVersion):
-        await stocking.delete(STAFF, id_of(mug), expected={1})
+        await revision.delete(STAFF, id_of(mug), expected={1})
     assert shop.now(mug).name == "Cup"
-    await stocking.delete(STAFF, id_of(mug), expected={1, 2})
+    await revision.delete(STAFF, id_of(mug), expected={1, 2})
 
 
 async def test_a_deleted_product_is_on_file_but_not_to_be_changed(
-    shop: Shop, stocking: Stocking
+    shop: Shop, revision: Revision
 ) -> None:
     mug = a_product()
     await shop.keep(mug)
-    await stocking.delete(STAFF, id_of(mug))
+    await revision.delete(STAFF, id_of(mug))
     assert shop.now(mug).deleted_at == NOON
     assert shop.events == ["product.deleted"]
     with pytest.raises(ProductNotFound):
-        await stocking.delete(STAFF, id_of(mug))
+        await revision.delete(STAFF, id_of(mug))
     with pytest.raises(ProductNotFound):
-        await stocking.revise(STAFF, id_of(mug), {"name": "Cup"})
+        await revision.revise(STAFF, id_of(mug), {"name": "Cup"})
 
 
-async def test_customers_do_not_fill_the_catalog(shop: Shop, stocking: Stocking) -> None:
+async def test_customers_do_not_fill_the_catalog(
+    shop: Shop, stocking: Stocking, revision: Revision
+) -> None:
     mug = a_product()
     await shop.keep(mug)
     customer = an_actor(Role.CUSTOMER)
     attempts = [
         stocking.create(customer, a_draft()),
         stocking.create_all(customer, [a_draft()], skip=True),
-        stocking.revise(customer, id_of(mug), {"name": "Cup"}),
-        stocking.delete(customer, id_of(mug)),
+        revision.revise(customer, id_of(mug), {"name": "Cup"}),
+        revision.delete(customer, id_of(mug)),
     ]
     for attempt in attempts:
         with pytest.raises(Forbidden, match="you may not manage the catalog"):

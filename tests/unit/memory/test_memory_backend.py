@@ -18,7 +18,7 @@ from domain.catalog.category import CategoryId
 from domain.catalog.product import Product, ProductId, ProductNotFound, SkuTaken
 from domain.identity.user import User
 from domain.ordering.order import Order, OrderNumber
-from tests.builders import NOON, a_category, a_product, a_user, an_order, gbp
+from tests.builders import BY_HAND, NOON, a_category, a_product, a_user, an_order, gbp
 from tests.unit.shop import Shop
 
 
@@ -29,7 +29,7 @@ class Mishap(Exception):
 async def take(shop: Shop, product: Product, quantity: int, *, lock: bool = False) -> None:
     async with shop.begin() as work:
         found = await work.products.get(ProductId(product.id), lock=lock)
-        found.take(quantity, at=NOON)
+        found.take(quantity, BY_HAND, at=NOON)
         await work.commit()
 
 
@@ -37,7 +37,7 @@ async def test_a_forgotten_commit_keeps_nothing(shop: Shop) -> None:
     mug = a_product(stock=5)
     await shop.keep(mug)
     async with shop.begin() as work:
-        (await work.products.get(ProductId(mug.id))).take(1, at=NOON)
+        (await work.products.get(ProductId(mug.id))).take(1, BY_HAND, at=NOON)
         work.products.add(a_product())
         await work.flush()
     assert shop.stock(mug) == [5]
@@ -129,10 +129,10 @@ async def test_a_savepoint_undoes_what_its_block_did_and_nothing_else(shop: Shop
     mug = a_product(stock=5)
     async with shop.begin() as work:
         work.products.add(mug)
-        mug.take(1, at=NOON)
+        mug.take(1, BY_HAND, at=NOON)
         with suppress(Mishap):
             async with work.savepoint():
-                mug.take(3, at=NOON)
+                mug.take(3, BY_HAND, at=NOON)
                 mug.delete(at=NOON)
                 work.products.add(a_product())
                 raise Mishap
@@ -150,11 +150,11 @@ async def test_what_was_loaded_inside_a_failed_savepoint_is_as_it_is_stored(shop
         with suppress(Mishap):
             async with work.savepoint():
                 found = await work.products.get(ProductId(mug.id))
-                found.take(3, at=NOON)
+                found.take(3, BY_HAND, at=NOON)
                 await work.flush()
                 raise Mishap
         assert found.stock == 5
-        found.take(1, at=NOON)
+        found.take(1, BY_HAND, at=NOON)
         await work.commit()
     assert shop.stock(mug) == [4]
 
@@ -206,7 +206,7 @@ async def test_a_row_that_is_locked_keeps_other_writers_waiting(shop: Shop) -> N
         found = await work.products.get(ProductId(mug.id), lock=True)
         waiting = asyncio.create_task(take(shop, mug, 2, lock=True))
         await asyncio.sleep(0)
-        found.take(1, at=NOON)
+        found.take(1, BY_HAND, at=NOON)
         await work.commit()
         await waiting
     assert shop.stock(mug) == [2]

@@ -11,7 +11,7 @@ from domain.ordering.events import OrderPlaced, Quantity
 from domain.shared.aggregate import Aggregate
 from domain.shared.events import Event
 from domain.shared.money import Money
-from infrastructure.event_log import EventLog, payload
+from infrastructure.event_log import EventLog, Journal, payload
 from tests.builders import NOON, a_category, a_product, gbp, money
 
 ID = UUID("019cec37-b600-7000-872d-b3f82edb26fe")
@@ -96,7 +96,7 @@ def test_times_are_told_in_utc_to_the_microsecond() -> None:
 
 def test_an_entry_says_what_happened_to_whom_and_when() -> None:
     product = a_product(sku_text="MUG")
-    [entry] = EventLog(lambda: [product]).drain()
+    [entry] = EventLog(lambda: [product]).drain().events
     assert (entry.type, entry.aggregate_id, entry.sequence, entry.at) == (
         "product.created",
         product.id,
@@ -110,10 +110,10 @@ def test_an_entry_says_what_happened_to_whom_and_when() -> None:
 def test_what_was_drained_is_not_told_again() -> None:
     product = a_product()
     log = EventLog(lambda: [product])
-    assert len(log.drain()) == 1
-    assert log.drain() == []
+    assert len(log.drain().events) == 1
+    assert log.drain() == Journal()
     product.delete(at=NOON)
-    assert [entry.type for entry in log.drain()] == ["product.deleted"]
+    assert [entry.type for entry in log.drain().events] == ["product.deleted"]
 
 
 def test_what_happened_in_a_block_that_failed_is_forgotten() -> None:
@@ -124,7 +124,7 @@ def test_what_happened_in_a_block_that_failed_is_forgotten() -> None:
         met.append(category)
         product.delete(at=NOON)
         raise Mishap
-    assert [entry.type for entry in log.drain()] == ["product.created"]
+    assert [entry.type for entry in log.drain().events] == ["product.created"]
 
 
 def test_what_happened_in_a_block_that_went_well_stays() -> None:
@@ -136,4 +136,4 @@ def test_what_happened_in_a_block_that_went_well_stays() -> None:
         with suppress(Mishap), log.rewinding():
             product.delete(at=NOON)
             raise Mishap
-    assert [entry.type for entry in log.drain()] == ["product.created", "category.created"]
+    assert [entry.type for entry in log.drain().events] == ["product.created", "category.created"]

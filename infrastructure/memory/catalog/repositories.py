@@ -1,10 +1,10 @@
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, Final
+from typing import Final
+from uuid import UUID
 
-from application.catalog.queries import CategoryDetails, ProductDetails, ProductFilter
-from application.shared.pages import Page, PageRequest
+from application.catalog.exchange import CategoryPath
 from domain.catalog.category import (
     Category,
     CategoryId,
@@ -20,9 +20,10 @@ from domain.catalog.product import (
     Sku,
     SkuTaken,
 )
+from domain.catalog.tag import Tag, TagId, TagNotFound, TagSlugTaken
 from domain.shared.text import Slug
-from infrastructure.memory.database import MemoryDatabase, MemorySession, Reference, Unique
-from infrastructure.memory.pages import page
+from infrastructure.event_log import Journal
+from infrastructure.memory.database import MemorySession, Reference, Unique
 
 UNIQUES: Final = (
     Unique(Category, "uq_categories_slug", attrgetter("slug"), CategorySlugTaken),
@@ -32,6 +33,7 @@ UNIQUES: Final = (
         attrgetter("parent_id", "name"),
         CategoryNameTaken,
     ),
+    Unique(Tag, "uq_tags_slug", attrgetter("slug"), TagSlugTaken),
     Unique(
         Product,
         "uq_products_sku",
@@ -49,6 +51,7 @@ UNIQUES: Final = (
 REFERENCES: Final = (
     Reference(Category, Category, lambda category: [category.parent_id]),
     Reference(Product, Category, lambda product: [product.category_id]),
+    Reference(Product, Tag, attrgetter("tags"), attrgetter("slug")),
 )
 
 
@@ -61,6 +64,10 @@ class MemoryCategories:
         if category is None:
             raise CategoryNotFound
         return category
+
+    async def find_all(self, ids: Iterable[CategoryId]) -> Sequence[Category]:
+        wanted = {*ids}
+        return await self._session.select(Category, lambda category: category.id in wanted)
 
     async def lock_all(self, ids: Iterable[CategoryId]) -> None:
         await self._session.lock_all(Category, ids)
@@ -82,6 +89,11 @@ class MemoryCategories:
         locked = await self._session.lock_all(Category, (child.id for child in below))
         return [child for child in locked if child.parent_id == id]
 
+    async def paths(self) -> Mapping[CategoryPath, CategoryId]:
+        everything = await self._session.select(Category, lambda _: True)
+        found: dict[UUID | None, Category] = {category.id: category for category in everything}
+        return {path_of(category, found.get): CategoryId(category.id) for category in everything}
+
     async def taken(self, slugs: Iterable[Slug]) -> set[Slug]:
         wanted = {*slugs}
         found = await self._session.select(Category, lambda category: category.slug in wanted)
@@ -92,6 +104,27 @@ class MemoryCategories:
 
     async def remove(self, category: Category) -> None:
         self._session.remove(category)
+
+
+class MemoryTags:
+    def __init__(self, session: MemorySession) -> None:
+        self._session = session
+
+    async def get(self, id: TagId, *, lock: bool = False) -> Tag:
+        tag = await self._session.find(Tag, id, lock=lock)
+        if tag is None:
+            raise TagNotFound
+        return tag
+
+    async def known(self, slugs: Iterable[Slug]) -> set[Slug]:
+        wanted = {*slugs}
+        return {tag.slug for tag in await self._session.select(Tag, lambda t: t.slug in wanted)}
+
+    def add(self, tag: Tag) -> None:
+        self._session.add(tag)
+
+    async def remove(self, tag: Tag) -> None:
+        self._session.remove(tag)
 
 
 class MemoryProducts:
@@ -135,62 +168,31 @@ class MemoryProducts:
                 product.assign({"category_id": None, "updated_at": at})
         await self._session.flush()
 
+    async def untag(self, slug: Slug, *, at: datetime) -> None:
+        tagged = await self._session.select(Product, lambda product: slug in product.tags)
+        for product in await self._session.lock_all(Product, (product.id for product in tagged)):
+            left = tuple(tag for tag in product.tags if tag != slug)
+            product.assign({"tags": left, "updated_at": at})
+        await self._session.flush()
+
     def add(self, product: Product) -> None:
         self._session.add(product)
 
+    async def reindex(self) -> int:
+        # Nothing is kept to search in.
+        return len(await self._session.select(Product, lambda _: True))
 
-_CATEGORY_SORTS: Final[dict[str, Callable[[CategoryDetails], Any]]] = {
-    "name": attrgetter("name"),
-    "created_at": attrgetter("created_at"),
-}
-_PRODUCT_SORTS: Final[dict[str, Callable[[ProductDetails], Any]]] = {
-    "name": attrgetter("name"),
-    "price": attrgetter("price.minor"),
-    "created_at": attrgetter("created_at"),
-    "updated_at": attrgetter("updated_at"),
-    "stock": attrgetter("stock"),
-}
-
-
-class MemoryCategoryQueries:
-    def __init__(self, database: MemoryDatabase) -> None:
-        self._database = database
-
-    async def find(self, id: CategoryId) -> CategoryDetails | None:
-        category = self._database.get(Category, id)
-        return CategoryDetails.of(category) if category else None
-
-    async def page(self, request: PageRequest) -> Page[CategoryDetails]:
-        return page(
-            map(CategoryDetails.of, self._database.all(Category)),
-            request,
-            sorts=_CATEGORY_SORTS,
-            id=attrgetter("id"),
-        )
+    async def add_many(self, products: Sequence[Product]) -> None:
+        for product in products:
+            self._session.add(product)
+        await self._session.flush()
+        journal = Journal()
+        journal.gather(products)
+        self._session.write(journal)
+        self._session.forget(products)
 
 
-class MemoryProductQueries:
-    def __init__(self, database: MemoryDatabase) -> None:
-        self._database = database
-
-    async def find(self, id: ProductId) -> ProductDetails | None:
-        product = self._database.get(Product, id)
-        return self._details(product) if product else None
-
-    async def page(self, request: PageRequest, wanted: ProductFilter) -> Page[ProductDetails]:
-        def fits(product: Product) -> bool:
-            return (
-                (product.deleted_at is not None) is wanted.deleted
-                and (not wanted.skus or product.sku in wanted.skus)
-                and wanted.is_active in (None, product.is_active)
-            )
-
-        return page(
-            map(self._details, filter(fits, self._database.all(Product))),
-            request,
-            sorts=_PRODUCT_SORTS,
-            id=attrgetter("id"),
-        )
-
-    def _details(self, product: Product) -> ProductDetails:
-        return ProductDetails.of(product, self._database.get(Category, product.category_id))
+def path_of(category: Category, find: Callable[[UUID | None], Category | None]) -> CategoryPath:
+    """The names that lead to it."""
+    above = find(category.parent_id)
+    return (*path_of(above, find), category.name) if above else (category.name,)

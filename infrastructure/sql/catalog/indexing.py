@@ -1,0 +1,52 @@
+"""What is kept beside the products to find them by, written in the flush that stores them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from sqlalchemy import Connection, delete, event, insert, inspect
+from sqlalchemy.orm import Session
+
+from domain.catalog.product import Product
+from infrastructure.sql.catalog.mapping import product_tags
+from infrastructure.sql.catalog.search import index, reindex
+from infrastructure.sql.session import AggregateSession
+
+_SEARCHED: Final = ("sku", "name", "description")
+
+
+@event.listens_for(AggregateSession, "before_flush")
+def _part(session: Session, _: object, __: object) -> None:
+    # Before, because a tag may go in the same flush.
+    if ids := [product.id for product in _changed(session, "tags")]:
+        links = delete(product_tags).where(product_tags.c.product_id.in_(ids))
+        session.connection().execute(links)
+
+
+@event.listens_for(AggregateSession, "after_flush")
+def _follow(session: Session, _: object) -> None:
+    new = [entity for entity in session.new if isinstance(entity, Product)]
+    if new:
+        index(session.connection(), new)
+        _link(session.connection(), new)
+    if renamed := _changed(session, *_SEARCHED):
+        reindex(session.connection(), renamed)
+    _link(session.connection(), _changed(session, "tags"))
+
+
+def tag_links(products: Iterable[Product]) -> list[dict[str, object]]:
+    return [{"slug": tag, "product_id": product.id} for product in products for tag in product.tags]
+
+
+def _link(connection: Connection, products: Sequence[Product]) -> None:
+    if links := tag_links(products):
+        connection.execute(insert(product_tags), links)
+
+
+def _changed(session: Session, *names: str) -> list[Product]:
+    """The products that are stored already and of which some of these have changed."""
+    return [
+        entity
+        for entity in session.dirty
+        if isinstance(entity, Product)
+        and any(inspect(entity).attrs[name].history.has_changes() for name in names)
+    ]

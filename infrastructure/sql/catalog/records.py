@@ -1,0 +1,91 @@
+"""What the queries of the catalog select, and the records that their rows become."""
+
+from typing import Any, Final
+
+from sqlalchemy import FromClause, Select, select
+
+from application.catalog.queries import (
+    CategoryDetails,
+    CategoryName,
+    Movement,
+    ProductDetails,
+    TagDetails,
+)
+from domain.shared.money import Money
+from infrastructure.sql.catalog.mapping import categories, products
+from infrastructure.sql.pages import AnyRow
+
+CATEGORIES: Final = select(*(column for column in categories.c if column.name != "sequence"))
+
+
+def product_details(source: FromClause = products) -> Select[Any]:
+    """Of products, or of a selection of them that has all their columns."""
+    return select(
+        *(column for column in source.c if column.name != "sequence"),
+        categories.c.name.label("category_name"),
+        categories.c.slug.label("category_slug"),
+    ).outerjoin_from(source, categories, source.c.category_id == categories.c.id)
+
+
+def category(row: AnyRow) -> CategoryDetails:
+    return CategoryDetails(
+        id=row.id,
+        name=row.name,
+        slug=row.slug,
+        description=row.description,
+        parent_id=row.parent_id,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        version=row.version,
+    )
+
+
+def tag(row: AnyRow) -> TagDetails:
+    return TagDetails(
+        id=row.id,
+        name=row.name,
+        slug=row.slug,
+        product_count=row.product_count,
+        post_count=0,
+        created_at=row.created_at,
+        version=row.version,
+    )
+
+
+def product(row: AnyRow) -> ProductDetails:
+    return ProductDetails(
+        id=row.id,
+        sku=row.sku,
+        slug=row.slug,
+        name=row.name,
+        description=row.description,
+        price=Money(row.price_minor, row.price_currency),
+        stock=row.stock,
+        is_active=row.is_active,
+        category_id=row.category_id,
+        category=(
+            CategoryName(row.category_id, row.category_name, row.category_slug)
+            if row.category_id
+            else None
+        ),
+        tags=row.tags,
+        metadata=row.metadata,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        deleted_at=row.deleted_at,
+        version=row.version,
+    )
+
+
+def movement(row: AnyRow) -> Movement:
+    return Movement(
+        id=row.id,
+        product_id=row.product_id,
+        change=row.change,
+        stock_after=row.stock_after,
+        cause=row.cause,
+        actor_id=row.actor_id,
+        reason=row.reason,
+        order_id=row.order_id,
+        at=row.at,
+    )

@@ -1,0 +1,93 @@
+"""Many new products at once, as quickly as each database takes them."""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy import Text, Uuid, cast, delete, func, insert, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from application.catalog.loading import ahead
+from domain.catalog.product import Product
+from infrastructure.event_log import Journal
+from infrastructure.sql.catalog.indexing import tag_links
+from infrastructure.sql.catalog.mapping import product_tags, products, stock_movements
+from infrastructure.sql.catalog.search import index, product_search, searchable, vector
+from infrastructure.sql.catalog.stock import movement_row
+from infrastructure.sql.copying import insert_many, keep_statistics
+from infrastructure.sql.outbox import entry_row, outbox
+from infrastructure.sql.session import forget
+
+Store = Callable[[], Awaitable[object]]
+
+_BATCH: Final = 1_000
+_OWN_COLUMNS: Final = [
+    column.name for column in products.columns if not column.name.startswith("price_")
+]
+
+
+async def insert_products(session: AsyncSession, new: Sequence[Product]) -> None:
+    """Past the session, which would take ten times as long; events and movements included."""
+    if not new:
+        return
+    await session.flush()  # what they refer to
+    async with aclosing(ahead(_steps(session, new))) as steps:
+        async for store in steps:
+            await store()
+
+
+def _steps(session: AsyncSession, new: Sequence[Product]) -> Iterator[Store]:
+    """Table by table, in an order in which they may refer to each other."""
+    yield partial(insert_many, session, products, [_row(product) for product in new])
+    yield partial(keep_statistics, session, products)
+    yield partial(insert_many, session, product_tags, tag_links(new))
+    journal = Journal()
+    journal.gather(new)
+    yield partial(insert_many, session, outbox, [*map(entry_row, journal.events)])
+    yield partial(insert_many, session, stock_movements, [*map(movement_row, journal.movements)])
+    yield _indexing(session, new)
+
+
+def _row(product: Product) -> Mapping[str, Any]:
+    # Past the attributes, each of which would note that it was asked for.
+    row = {**vars(product), "version": 1}
+    price = row.pop("price")
+    return {name: row[name] for name in _OWN_COLUMNS} | {
+        "price_minor": price.minor,
+        "price_currency": price.currency,
+    }
+
+
+async def index_everything(session: AsyncSession) -> int:
+    """Search anew, in batches, for there may be more products than memory holds."""
+    await session.execute(delete(product_search))
+    batches = select(Product).order_by(products.c.id).limit(_BATCH)
+    batch = (await session.scalars(batches)).all()
+    count = 0
+    while batch:
+        await _indexing(session, batch)()
+        count += len(batch)
+        last = batch[-1].id
+        forget(session)
+        batch = (await session.scalars(batches.where(products.c.id > last))).all()
+    return count
+
+
+def _indexing(session: AsyncSession, new: Sequence[Product]) -> Store:
+    """What makes them findable, ready to be run."""
+    if session.get_bind().dialect.name == "sqlite":
+        return partial(session.run_sync, lambda sync: index(sync.connection(), new))
+    # Not by COPY, whose binary form of a tsvector the driver does not know.
+    given = (
+        func.unnest(
+            literal([product.id for product in new], ARRAY(Uuid)),
+            literal([vector(searchable(product)) for product in new], ARRAY(Text)),
+        )
+        .table_valued("id", "words")
+        .render_derived()
+    )
+    rows = select(given.c.id, cast(given.c.words, TSVECTOR))
+    into = insert(product_search).from_select(["product_id", "words"], rows)
+    return partial(session.execute, into)

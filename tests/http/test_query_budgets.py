@@ -1,0 +1,174 @@
+"""How many statements a read costs: as many for a hundred rows as for one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+from sqlalchemy import event
+
+from domain.catalog.stock import Because, Cause
+from tests.builders import NOON, a_category, a_product, a_tag, usd
+from tests.http.api import NOWHERE, Api, Caller, Json, content, in_sql
+
+ONE: Final = (
+    "/v1/products/{product}",
+    "/v1/products/by-sku/{sku}",
+    "/v1/products/by-slug/{slug}",
+    "/v1/categories/{category}",
+    "/v1/categories/tree",
+    "/v1/categories/tree?root=home&depth=2",
+    "/v1/categories/tree?root={category}",
+)
+MANY: Final = (
+    "/v1/products?limit=100",
+    "/v1/products?limit=100&sort=price",
+    "/v1/products?limit=100&offset=0",
+    "/v1/products?limit=100&category=home",
+    "/v1/products?limit=100&category={category}&sort=-name",
+    "/v1/products?limit=100&tag=red&tag=new&in_stock=true&min_price=0&max_price=99",
+    "/v1/products?limit=100&q=mug",
+    "/v1/products?limit=100&q=mug%20m&category=home&sort=-name",
+    "/v1/categories/{category}/products?limit=100",
+    "/v1/categories/{category}/products?limit=100&q=mug",
+    "/v1/categories?limit=100",
+    "/v1/tags?limit=100",
+)
+OF_STAFF: Final = (
+    "/v1/products?limit=100&is_active=false",
+    "/v1/products?limit=100&deleted=true",
+    "/v1/products/{product}/stock-movements?limit=100",
+)
+
+
+@contextmanager
+def statements(api: Api) -> Iterator[list[str]]:
+    """What is asked of the database, but for where a transaction begins and who it is that asks."""
+    found: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *rest: Any) -> None:
+        # Recognition looks at a session once per second, whatever is read.
+        if not statement.startswith("BEGIN") and "FROM sessions" not in statement:
+            found.append(statement)
+
+    engine = api.container.engine().sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+async def a_shop(api: Api, size: int) -> Json:
+    """So many of everything that can be listed; the names of one product and of the root."""
+    home = a_category(slug_text="home")
+    shelves = [home, *(a_category(below=home) for _ in range(size - 1))]
+    red, new = a_tag(slug_text="red"), a_tag(slug_text="new")
+    products = [
+        a_product(
+            name=f"Mug {n}",
+            price=usd("1.00"),
+            category=home if n % 2 else shelves[n],
+            tags=[red, new],
+        )
+        for n in range(size)
+    ]
+    counted = a_product(name="Mug", price=usd("1.00"), category=home, tags=[red, new], stock=1)
+    because = Because(Cause.ADJUSTMENT, UUID(api.staff.id))
+    for n in range(2, size + 1):
+        counted.count(n, because, at=NOON)
+    gone = [a_product() for _ in range(size)]
+    for product in gone:
+        product.delete(at=NOON)
+    async with api.container.work() as work:
+        for category in shelves:
+            work.categories.add(category)
+        for tag in (red, new, *(a_tag() for _ in range(size))):
+            work.tags.add(tag)
+        await work.flush()
+        for product in (*products, counted, *gone, *(a_product(is_active=False) for _ in gone)):
+            work.products.add(product)
+        await work.commit()
+    return {
+        "product": str(counted.id),
+        "sku": counted.sku,
+        "slug": counted.slug,
+        "category": str(home.id),
+    }
+
+
+async def cost(api: Api, who: Caller, path: str) -> tuple[int, int]:
+    """How many statements it takes, and how many rows it gives."""
+    with statements(api) as found:
+        answer = content(await who.get(path), 200)
+    return len(found), len(answer.get("items", [answer]))
+
+
+@in_sql
+@pytest.mark.parametrize("size", [1, 100])
+async def test_a_read_is_one_statement_and_the_total_another(api: Api, size: int) -> None:
+    things = await a_shop(api, size)
+    for who, templates in (
+        (api.nobody, ONE + MANY),
+        (api.customer, ONE + MANY),
+        (api.staff, ONE + MANY + OF_STAFF),
+    ):
+        for template in templates:
+            path = template.format(**things)
+            took, listed = await cost(api, who, path)
+            assert took == 1, path
+            if template not in ONE:
+                assert listed >= size, path
+                counting, _ = await cost(api, who, f"{path}&with_total=true")
+                assert counting == 2, path
+
+
+@in_sql
+async def test_a_page_further_on_costs_no_more(api: Api) -> None:
+    await a_shop(api, 30)
+    for query in ("sort=price", "sort=-name", "category=home", "q=mug"):
+        page = await api.nobody.get(f"/v1/products?{query}&limit=10")
+        path = page.headers["Link"][1:].partition(">")[0]
+        assert await cost(api, api.nobody, path) == (1, 10)
+
+
+@in_sql
+async def test_what_is_not_there_costs_one_statement_more_at_most(api: Api) -> None:
+    await a_shop(api, 1)
+    empty = await api.category()
+    for path, status, most in (
+        (f"/v1/products/{NOWHERE}", 404, 1),
+        ("/v1/products/by-sku/NONE", 404, 1),
+        ("/v1/products/by-slug/none", 404, 1),
+        (f"/v1/categories/{NOWHERE}", 404, 1),
+        ("/v1/categories/tree?root=none", 404, 1),
+        ("/v1/products?category=none", 200, 1),
+        ("/v1/products?tag=none", 200, 1),
+        ("/v1/products?q=none", 200, 1),
+        ("/v1/products?q=!", 200, 1),
+        (f"/v1/categories/{empty['id']}/products", 200, 2),
+        (f"/v1/categories/{NOWHERE}/products", 404, 2),
+        (f"/v1/products/{NOWHERE}/stock-movements", 404, 2),
+    ):
+        with statements(api) as found:
+            answer = await api.staff.get(path)
+        assert answer.status_code == status, answer.text
+        assert len(found) <= most, path
+
+
+@in_sql
+async def test_what_the_client_has_already_costs_what_it_did(api: Api) -> None:
+    things = await a_shop(api, 1)
+    for path in (f"/v1/products/{things['product']}", f"/v1/categories/{things['category']}"):
+        with statements(api) as found:
+            same = await api.nobody.get(path, headers={"If-None-Match": "*"})
+        assert (same.status_code, len(found)) == (304, 1)
+
+
+@in_sql
+@pytest.mark.parametrize("query", ["sort=id", "limit=0", "q=%00", "min_price=x", "cursor=x"])
+async def test_what_is_refused_costs_nothing(api: Api, query: str) -> None:
+    with statements(api) as found:
+        refused = await api.nobody.get(f"/v1/products?{query}")
+    assert (refused.status_code in (400, 422), found) == (True, [])
