@@ -4,6 +4,9 @@ from typing import Any
 
 from dependency_injector import containers, providers
 
+from application.accounts.opening import Opening
+from application.accounts.statements import Statements
+from application.accounts.transfers import Bookkeeping
 from application.catalog.browsing import Browsing
 from application.catalog.curation import Curation
 from application.catalog.exporting import Exporting
@@ -24,6 +27,8 @@ from application.ordering.fulfilment import Fulfilment
 from application.ordering.history import History
 from application.shared.clock import utc_now
 from application.shared.unit_of_work import Joined, Runner, UnitOfWork
+from domain.shared.money import Currency
+from infrastructure.memory.accounts import MemoryAccountQueries, MemoryTransferQueries
 from infrastructure.memory.catalog.queries import (
     MemoryCategoryQueries,
     MemoryProductQueries,
@@ -34,6 +39,7 @@ from infrastructure.memory.ordering import MemoryOrderQueries
 from infrastructure.memory.seed import open_seeded_shop
 from infrastructure.memory.unit_of_work import MemoryUnitOfWork
 from infrastructure.security import Argon2Hasher, JwtAccessTokens
+from infrastructure.sql.accounts.queries import SqlAccountQueries, SqlTransferQueries
 from infrastructure.sql.catalog.queries import SqlCategoryQueries, SqlProductQueries, SqlTagQueries
 from infrastructure.sql.database import Limits, connect
 from infrastructure.sql.identity.queries import SqlSessionQueries, SqlUserQueries
@@ -109,6 +115,16 @@ class Container(containers.DeclarativeContainer):
         memory=providers.Factory(MemoryProductQueries, memory),
         sql=providers.Factory(SqlProductQueries, engine),
     )
+    accounts: providers.Selector[Any] = providers.Selector(
+        backend,
+        memory=providers.Factory(MemoryAccountQueries, memory),
+        sql=providers.Factory(SqlAccountQueries, engine),
+    )
+    transfers: providers.Selector[Any] = providers.Selector(
+        backend,
+        memory=providers.Factory(MemoryTransferQueries, memory),
+        sql=providers.Factory(SqlTransferQueries, engine),
+    )
     orders: providers.Selector[Any] = providers.Selector(
         backend,
         memory=providers.Factory(MemoryOrderQueries, memory),
@@ -161,6 +177,14 @@ class Container(containers.DeclarativeContainer):
     importing_categories = providers.Factory(ImportingCategories, begin=work.provider, clock=clock)
     exporting = providers.Factory(Exporting, products=products)
     inventory = providers.Factory(Inventory, begin=work.provider, clock=clock)
+    opening = providers.Factory(
+        Opening,
+        begin=work.provider,
+        usual=providers.Factory(Currency.of, settings.provided.currency),
+        clock=clock,
+    )
+    bookkeeping = providers.Factory(Bookkeeping, begin=work.provider, clock=clock)
+    statements = providers.Factory(Statements, accounts=accounts, transfers=transfers)
     checkout = providers.Factory(Checkout, begin=work.provider, clock=clock)
     fulfilment = providers.Factory(Fulfilment, begin=work.provider, clock=clock)
     history = providers.Factory(History, orders=orders)

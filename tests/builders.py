@@ -10,6 +10,8 @@ from uuid import UUID, uuid4
 from application.catalog.drafts import Draft
 from application.identity.actor import Actor
 from application.identity.ports import Holder
+from domain.accounts.account import Account
+from domain.accounts.transfer import Transfer
 from domain.catalog.category import Category, CategoryId
 from domain.catalog.product import Product, ProductId, sku
 from domain.catalog.stock import Because, Cause
@@ -155,6 +157,42 @@ def a_session(
 ) -> tuple[Session, RefreshToken]:
     """A sign-in of the user, and the refresh token that came of it."""
     return Session.open(UserId(user.id), client=client, lifetime=lifetime, at=at)
+
+
+def an_account(owner: User | None = None, *, currency: str = "GBP", at: datetime = NOON) -> Account:
+    """An empty account of this user, or of one whom no backend has."""
+    owner_id = UserId(owner.id if owner else uuid4())
+    return Account.open(owner_id, Currency.of(currency), at=at)
+
+
+def a_house(*, currency: str = "GBP", at: datetime = NOON) -> Account:
+    return Account.open(None, Currency.of(currency), at=at)
+
+
+def a_transfer(
+    source: Account,
+    target: Account,
+    amount: Money | None = None,
+    *,
+    memo: str | None = None,
+    reference: str | None = None,
+    actor: User | None = None,
+    at: datetime = NOON,
+) -> Transfer:
+    """
+    A transfer, after which both accounts have other balances.
+
+    It goes into a backend only after its accounts and its actor, who is nobody without being named.
+    """
+    return Transfer.between(
+        source,
+        target,
+        amount or Money(100, source.currency),
+        memo=memo,
+        reference=reference,
+        actor_id=UserId(actor.id if actor else uuid4()),
+        at=at,
+    )
 
 
 def a_category(

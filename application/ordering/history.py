@@ -4,7 +4,7 @@ from application.identity.actor import Actor
 from application.ordering.queries import OrderDetails, OrderFilter, OrderQueries, OrderSummary
 from application.shared.pages import Page, PageRequest
 from domain.identity.user import Permission
-from domain.ordering.order import OrderId, OrderNotFound
+from domain.ordering.order import OrderId, OrderNotFound, OrderNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +14,10 @@ class History:
     orders: OrderQueries
 
     async def order(self, actor: Actor, id: OrderId) -> OrderDetails:
-        found = await self.orders.find(id)
-        if found is None or not _may_see(actor, found):
-            raise OrderNotFound
-        return found
+        return _shown(await self.orders.find(id), actor)
+
+    async def order_by_number(self, actor: Actor, number: OrderNumber) -> OrderDetails:
+        return _shown(await self.orders.by_number(number), actor)
 
     async def list(
         self, actor: Actor, request: PageRequest, wanted: OrderFilter
@@ -29,5 +29,9 @@ class History:
         return await self.orders.page(request, wanted)
 
 
-def _may_see(actor: Actor, order: OrderSummary) -> bool:
-    return order.customer_id == actor.id or actor.may(Permission.MANAGE_ORDERS)
+def _shown(order: OrderDetails | None, actor: Actor) -> OrderDetails:
+    if order is None:
+        raise OrderNotFound
+    if order.customer_id != actor.id and not actor.may(Permission.MANAGE_ORDERS):
+        raise OrderNotFound
+    return order

@@ -5,9 +5,10 @@ from typing import Protocol, Self
 from uuid import UUID
 
 from application.shared.pages import Page, PageRequest
+from domain.catalog.product import ProductId
 from domain.identity.user import UserId
 from domain.ordering.address import Address
-from domain.ordering.order import Order, OrderId, OrderLine
+from domain.ordering.order import Order, OrderId, OrderLine, OrderNumber
 from domain.ordering.status import OrderStatus
 from domain.shared.money import Money
 
@@ -80,10 +81,16 @@ class OrderFilter:
 
     customer_id: UserId | None = None
     statuses: tuple[OrderStatus, ...] = ()
+    number: OrderNumber | None = None
+    product_id: ProductId | None = None
+    placed_from: datetime | None = None
+    placed_before: datetime | None = None
 
 
 class OrderQueries(Protocol):
     async def find(self, id: OrderId) -> OrderDetails | None: ...
+
+    async def by_number(self, number: OrderNumber) -> OrderDetails | None: ...
 
     async def page(self, request: PageRequest, wanted: OrderFilter) -> Page[OrderSummary]:
         """Sorted by `placed_at` or `total`."""

@@ -70,6 +70,7 @@ class Role(StrEnum):
 class Permission(StrEnum):
     MANAGE_CATALOG = "manage the catalog"
     MANAGE_ORDERS = "manage orders"
+    MANAGE_ACCOUNTS = "manage accounts"
     MANAGE_USERS = "manage users"
     CHANGE_ROLES = "change roles"
     DELETE_USERS = "delete users"
@@ -80,6 +81,7 @@ _CUSTOMER: Final[frozenset[Permission]] = frozenset()
 _STAFF: Final = _CUSTOMER | {
     Permission.MANAGE_CATALOG,
     Permission.MANAGE_ORDERS,
+    Permission.MANAGE_ACCOUNTS,
     Permission.MANAGE_USERS,
 }
 _ADMIN: Final = _STAFF | {

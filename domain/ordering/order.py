@@ -31,6 +31,7 @@ OrderNumber = NewType("OrderNumber", str)
 MOST_LINES: Final = 500
 LARGEST_QUANTITY: Final = 1_000_000
 LARGEST_TOTAL: Final = 999_999_999_999_999  # minor units; sums of many orders stay within 64 bits
+NUMBER_LENGTH: Final = 30
 NOTE_LENGTH: Final = 2_000
 TRACKING_NUMBER_LENGTH: Final = 100
 

@@ -8,7 +8,7 @@ from application.shared.errors import NameCollision
 from application.shared.pages import Page, PageRequest
 from domain.catalog.product import Product
 from domain.identity.user import User
-from domain.ordering.order import Order, OrderId, OrderNotFound
+from domain.ordering.order import Order, OrderId, OrderNotFound, OrderNumber
 from infrastructure.memory.database import MemoryDatabase, MemorySession, Reference, Unique
 from infrastructure.memory.pages import page
 
@@ -48,10 +48,23 @@ class MemoryOrderQueries:
         order = self._database.get(Order, id)
         return OrderDetails.of(order) if order else None
 
+    async def by_number(self, number: OrderNumber) -> OrderDetails | None:
+        for order in self._database.all(Order):
+            if order.number == number:
+                return OrderDetails.of(order)
+        return None
+
     async def page(self, request: PageRequest, wanted: OrderFilter) -> Page[OrderSummary]:
         def fits(order: Order) -> bool:
-            return wanted.customer_id in (None, order.customer_id) and (
-                not wanted.statuses or order.status in wanted.statuses
+            since, until = wanted.placed_from, wanted.placed_before
+            products = {line.product_id for line in order.lines}
+            return (
+                wanted.customer_id in (None, order.customer_id)
+                and (not wanted.statuses or order.status in wanted.statuses)
+                and wanted.number in (None, order.number)
+                and (wanted.product_id is None or wanted.product_id in products)
+                and (since is None or order.placed_at >= since)
+                and (until is None or order.placed_at < until)
             )
 
         orders = filter(fits, self._database.all(Order))

@@ -4,6 +4,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
+from application.accounts.ports import Accounts, Transfers
 from application.catalog.ports import Categories, Products, Tags
 from application.identity.ports import AttemptCounts, Sessions, Users
 from application.ordering.ports import Orders
@@ -11,7 +12,7 @@ from application.shared.errors import Busy
 from application.shared.idempotency import Answer, IdempotencyKeys, KeyInUse, RequestKey
 from application.shared.outbox import Listener, nobody
 from infrastructure.event_log import EventLog
-from infrastructure.memory import identity, ordering
+from infrastructure.memory import accounts, identity, ordering
 from infrastructure.memory.catalog import repositories as catalog
 from infrastructure.memory.database import MemoryDatabase, MemorySession, StoredAnswer
 
@@ -19,8 +20,13 @@ from infrastructure.memory.database import MemoryDatabase, MemorySession, Stored
 def open_shop(*, lock_timeout: float = 2.0) -> MemoryDatabase:
     """An empty shop in this process, with the constraints that the SQL schema declares."""
     return MemoryDatabase(
-        [*identity.UNIQUES, *catalog.UNIQUES, *ordering.UNIQUES],
-        [*identity.REFERENCES, *catalog.REFERENCES, *ordering.REFERENCES],
+        [*identity.UNIQUES, *catalog.UNIQUES, *accounts.UNIQUES, *ordering.UNIQUES],
+        [
+            *identity.REFERENCES,
+            *catalog.REFERENCES,
+            *accounts.REFERENCES,
+            *ordering.REFERENCES,
+        ],
         lock_timeout=lock_timeout,
     )
 
@@ -52,6 +58,8 @@ class MemoryUnitOfWork:
         self.categories: Categories = catalog.MemoryCategories(session)
         self.tags: Tags = catalog.MemoryTags(session)
         self.products: Products = catalog.MemoryProducts(session)
+        self.accounts: Accounts = accounts.MemoryAccounts(session)
+        self.transfers: Transfers = accounts.MemoryTransfers(session)
         self.orders: Orders = ordering.MemoryOrders(session)
 
     async def __aenter__(self) -> Self:

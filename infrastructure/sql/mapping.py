@@ -1,6 +1,7 @@
 from typing import Final
 
 from infrastructure.sql import idempotency, outbox
+from infrastructure.sql.accounts import mapping as accounts
 from infrastructure.sql.catalog import mapping as catalog
 from infrastructure.sql.catalog.search import product_search
 from infrastructure.sql.identity import mapping as identity
@@ -18,6 +19,9 @@ TABLES: Final = (
     catalog.product_tags,
     catalog.stock_movements,
     product_search,
+    accounts.accounts,
+    accounts.transfers,
+    accounts.entries,
     ordering.orders,
     ordering.order_lines,
     outbox.outbox,
@@ -31,5 +35,6 @@ def map_domain() -> None:
         return
     identity.map_identity()
     catalog.map_catalog()
+    accounts.map_accounts()
     ordering.map_ordering()
     mappers.configure()

@@ -6,6 +6,7 @@ from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from application.accounts.ports import Accounts, Transfers
 from application.catalog.ports import Categories, Products, Tags
 from application.identity.ports import AttemptCounts, Sessions, Users
 from application.ordering.ports import Orders
@@ -13,6 +14,7 @@ from application.shared.errors import StorageFailure
 from application.shared.idempotency import IdempotencyKeys
 from application.shared.outbox import Listener, nobody
 from infrastructure.event_log import EventLog, Journal
+from infrastructure.sql.accounts.repositories import SqlAccounts, SqlTransfers
 from infrastructure.sql.catalog.repositories import SqlCategories, SqlProducts, SqlTags
 from infrastructure.sql.idempotency import SqlIdempotencyKeys
 from infrastructure.sql.identity.repositories import SqlAttemptCounts, SqlSessions, SqlUsers
@@ -33,6 +35,8 @@ class SqlUnitOfWork:
         self.categories: Categories = SqlCategories(session)
         self.tags: Tags = SqlTags(session)
         self.products: Products = SqlProducts(session)
+        self.accounts: Accounts = SqlAccounts(session)
+        self.transfers: Transfers = SqlTransfers(session)
         self.orders: Orders = SqlOrders(session)
 
     async def __aenter__(self) -> Self:

@@ -11,6 +11,7 @@ from application.identity.actor import Unauthenticated
 from application.shared.errors import StorageFailure
 from domain.shared.errors import DomainError
 from interfaces.container import Container, close
+from interfaces.http.accounts.routes import accounts, transfers
 from interfaces.http.catalog.files import PATH as IMPORTS
 from interfaces.http.catalog.files import files
 from interfaces.http.catalog.routes import categories, products, tags
@@ -38,7 +39,19 @@ def create_app(container: Container) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.container = container
-    for router in (operations, users, credentials, auth, categories, tags, files, products, orders):
+    for router in (
+        operations,
+        users,
+        credentials,
+        auth,
+        categories,
+        tags,
+        files,
+        products,
+        accounts,
+        transfers,
+        orders,
+    ):
         # Not include_router: one flat table of routes is quicker to search and easier to inspect.
         app.router.routes += router.routes
     serve_assets(app)

@@ -31,6 +31,8 @@ STATUS: Final[Mapping[type[DomainError], HTTPStatus]] = {
 
 # What each code means, in words for whoever meets it. Served at /problems/<code>.
 MEANING: Final[Mapping[str, str]] = {
+    "account-not-found": "No account of yours has this id.",
+    "balance-too-large": "The balance of an account has an upper limit, which this would exceed.",
     "category-cycle": "A category cannot be moved below itself or one of its descendants.",
     "category-not-found": "No category has this id.",
     "category-too-deep": "Categories nest at most 16 deep; this would be deeper.",
@@ -47,6 +49,10 @@ MEANING: Final[Mapping[str, str]] = {
         " use a new key for a new request."
     ),
     "in-use": "Something else refers to this, so it cannot go.",
+    "insufficient-funds": (
+        "The account that this is taken from holds too little; `balance` says how much. Nothing was"
+        " moved."
+    ),
     "insufficient-stock": (
         "There is not enough in stock; `shortages` lists every product that is short, with what"
         " was requested and what is available. Nothing was ordered."
@@ -86,6 +92,7 @@ MEANING: Final[Mapping[str, str]] = {
     "stock-too-large": "The stock of a product has an upper limit, which this would exceed.",
     "tag-not-found": "There is no such tag; `tags`, where it is there, names those missing.",
     "too-many-attempts": "Too many attempts to sign in failed. Try again as Retry-After says.",
+    "transfer-not-found": "No transfer from or to an account of yours has this id.",
     "unauthenticated": "This needs an access token that is valid now, as a Bearer token.",
     "unavailable": "The database is away. Try again as Retry-After says.",
     "unusable-file": "No row of the file can be understood; `detail` says what it lacks.",

@@ -29,6 +29,10 @@ from domain.shared.money import CURRENCIES, Currency, Money
 T = TypeVar("T")
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# RFC 3339 §5.6, which knows no time without its offset.
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 _INTEGER = re.compile(r"-?[0-9]{1,10}", re.ASCII)
 
 
@@ -121,8 +125,18 @@ def _plain_boolean(value: object) -> object:
     return value
 
 
+def _moment(value: object) -> object:
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        try:
+            return datetime.fromisoformat(value.upper())
+        except ValueError:
+            pass
+    raise wrong("is no moment of RFC 3339 with its offset, as 2026-11-21T09:30:00Z")
+
+
 Id = Annotated[UUID, BeforeValidator(_uuid)]
 PLAIN_INTEGER: Final = BeforeValidator(_plain_integer)  # stands behind the limits of a parameter
+Moment = Annotated[datetime, BeforeValidator(_moment)]  # a + in a query is to be sent as %2B
 QueryBool = Annotated[bool, BeforeValidator(_plain_boolean)]
 Slug = Annotated[
     str,

@@ -3,17 +3,21 @@
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, Protocol, Self
 
 from sqlalchemy import Connection, delete, event, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from application.accounts.ports import AccountsWork
+from application.accounts.queries import AccountQueries, TransferQueries
 from application.catalog.queries import CategoryQueries, ProductQueries, TagQueries
 from application.identity.queries import SessionQueries, UserQueries
 from application.ordering.ports import OrderingWork
 from application.ordering.queries import OrderQueries
 from application.shared.outbox import Listener, OutboxEntry, nobody
+from domain.accounts.account import Account
+from domain.accounts.transfer import Transfer
 from domain.catalog.category import Category
 from domain.catalog.product import Product, ProductId
 from domain.catalog.tag import Tag
@@ -21,6 +25,7 @@ from domain.identity.session import Session
 from domain.identity.user import User
 from domain.ordering.order import Order
 from domain.shared.aggregate import Aggregate
+from infrastructure.memory.accounts import MemoryAccountQueries, MemoryTransferQueries
 from infrastructure.memory.catalog.queries import (
     MemoryCategoryQueries,
     MemoryProductQueries,
@@ -30,6 +35,7 @@ from infrastructure.memory.database import MemoryDatabase
 from infrastructure.memory.identity import MemorySessionQueries, MemoryUserQueries
 from infrastructure.memory.ordering import MemoryOrderQueries
 from infrastructure.memory.unit_of_work import MemoryUnitOfWork, open_shop
+from infrastructure.sql.accounts.queries import SqlAccountQueries, SqlTransferQueries
 from infrastructure.sql.catalog.queries import SqlCategoryQueries, SqlProductQueries, SqlTagQueries
 from infrastructure.sql.database import Limits, connect
 from infrastructure.sql.identity.queries import SqlSessionQueries, SqlUserQueries
@@ -48,6 +54,10 @@ _BUSY_SESSIONS: Final = text(
 )
 
 
+class ShopWork(OrderingWork, AccountsWork, Protocol):
+    """All that a unit of work of the shop can reach."""
+
+
 class Backend(ABC):
     """
     A storage that nobody else uses, empty when a test begins.
@@ -63,10 +73,12 @@ class Backend(ABC):
     categories: CategoryQueries
     tags: TagQueries
     products: ProductQueries
+    accounts: AccountQueries
+    transfers: TransferQueries
     orders: OrderQueries
 
     @abstractmethod
-    def begin(self, listener: Listener = nobody) -> OrderingWork: ...
+    def begin(self, listener: Listener = nobody) -> ShopWork: ...
 
     @abstractmethod
     def impatient(self) -> AbstractAsyncContextManager["Backend"]:
@@ -113,9 +125,11 @@ class MemoryBackend(Backend):
         self.categories = MemoryCategoryQueries(database)
         self.tags = MemoryTagQueries(database)
         self.products = MemoryProductQueries(database)
+        self.accounts = MemoryAccountQueries(database)
+        self.transfers = MemoryTransferQueries(database)
         self.orders = MemoryOrderQueries(database)
 
-    def begin(self, listener: Listener = nobody) -> OrderingWork:
+    def begin(self, listener: Listener = nobody) -> ShopWork:
         return MemoryUnitOfWork(self.database, listener)
 
     @asynccontextmanager
@@ -143,6 +157,8 @@ class SqlBackend(Backend):
         self.categories = SqlCategoryQueries(engine)
         self.tags = SqlTagQueries(engine)
         self.products = SqlProductQueries(engine)
+        self.accounts = SqlAccountQueries(engine)
+        self.transfers = SqlTransferQueries(engine)
         self.orders = SqlOrderQueries(engine)
 
     @classmethod
@@ -154,7 +170,7 @@ class SqlBackend(Backend):
         finally:
             await engine.dispose()
 
-    def begin(self, listener: Listener = nobody) -> OrderingWork:
+    def begin(self, listener: Listener = nobody) -> ShopWork:
         return SqlUnitOfWork(self.engine, listener)
 
     @asynccontextmanager
@@ -213,7 +229,7 @@ class PostgresqlBackend(SqlBackend):
         return checked_out + busy
 
 
-def add(work: OrderingWork, aggregate: Aggregate) -> None:
+def add(work: ShopWork, aggregate: Aggregate) -> None:
     """Put it where its kind belongs."""
     match aggregate:
         case User():
@@ -226,6 +242,10 @@ def add(work: OrderingWork, aggregate: Aggregate) -> None:
             work.tags.add(aggregate)
         case Product():
             work.products.add(aggregate)
+        case Account():
+            work.accounts.add(aggregate)
+        case Transfer():
+            work.transfers.add(aggregate)
         case Order():
             work.orders.add(aggregate)
         case _:

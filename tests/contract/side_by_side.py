@@ -12,19 +12,21 @@ from typing import Any, Final
 from unittest.mock import patch
 from uuid import UUID, uuid4
 
+from application.accounts.queries import AccountFilter
 from application.catalog.queries import RELEVANCE, Movement, ProductDetails, ProductFilter
 from application.identity.queries import UserFilter
-from application.ordering.ports import OrderingWork
 from application.ordering.queries import OrderFilter
 from application.shared.errors import RowRefused, StorageFailure
 from application.shared.outbox import OutboxEntry
 from application.shared.unit_of_work import Joined
+from domain.accounts.account import AccountId
+from domain.accounts.transfer import TransferId
 from domain.catalog.product import ProductId
 from domain.ordering.order import OrderId
 from domain.shared.aggregate import Aggregate
 from domain.shared.errors import DomainError, Duplicate
 from infrastructure.memory.copying import state_of
-from tests.contract.backends import Backend
+from tests.contract.backends import Backend, ShopWork
 from tests.contract.steps import Mishap, everything
 
 
@@ -53,19 +55,19 @@ class Shop:
 
     def __init__(self, backend: Backend) -> None:
         self.backend: Final = backend
-        self._work: OrderingWork | None = None
+        self._work: ShopWork | None = None
         self._savepoints: list[AbstractAsyncContextManager[None]] = []
         self._in_hand: list[dict[UUID, Aggregate]] = [{}]  # since which savepoint
 
     @property
-    def work(self) -> OrderingWork:
+    def work(self) -> ShopWork:
         if self._work is None:
             self._work = self.backend.begin()
         return self._work
 
-    def begin(self) -> OrderingWork:
+    def begin(self) -> ShopWork:
         """For a use case, which takes part in the unit of work that is open."""
-        joined: OrderingWork = Joined(self.work)
+        joined: ShopWork = Joined(self.work)
         return joined
 
     @property
@@ -112,6 +114,15 @@ class Shop:
     async def contents(self) -> list[object]:
         """All that can be seen from outside."""
         shown = self.backend
+        accounts = (await shown.accounts.page(everything("created_at"), AccountFilter())).items
+        entries = [
+            (await shown.accounts.entries(AccountId(account.id), everything("at"))).items
+            for account in accounts
+        ]
+        transfers = [
+            await shown.transfers.find(TransferId(id))
+            for id in sorted({entry.transfer_id for of_one in entries for entry in of_one})
+        ]
         orders = (await shown.orders.page(everything("placed_at"), OrderFilter())).items
         on_file = (await shown.products.page(everything("stock"), ProductFilter())).items
         deleted = (
@@ -125,6 +136,8 @@ class Shop:
             (await shown.tags.page(everything("name"))).items,
             on_file,
             deleted,
+            accounts,
+            transfers,
             orders,
         ]
         _only_what_happened_is_told(events, {one.id for of_a_kind in things for one in of_a_kind})
@@ -133,6 +146,7 @@ class Shop:
             found,
             await shown.categories.tree(),
             [await self._movements(product) for product in (*on_file, *deleted)],
+            entries,
             [await shown.orders.find(OrderId(order.id)) for order in orders],
             # Events have ids of their own, which nobody else knows.
             [replace(entry, id=UUID(int=0)) for entry in events],

@@ -10,7 +10,7 @@ from application.ordering.queries import OrderDetails, OrderFilter, OrderSummary
 from application.shared.pages import Page, PageRequest, Sort
 from domain.catalog.product import ProductId
 from domain.identity.user import User, UserId
-from domain.ordering.order import Order, OrderId
+from domain.ordering.order import Order, OrderId, OrderNumber
 from domain.ordering.status import OrderStatus
 from tests.builders import NOON, a_product, a_user, an_address, an_order, money
 from tests.contract.backends import Backend
@@ -133,3 +133,45 @@ async def test_orders_are_filtered(backend: Backend) -> None:
         others.number
     }
     assert await found(OrderFilter(statuses=tuple(OrderStatus))) == of_ada | {others.number}
+
+
+async def test_orders_are_found_by_what_they_hold_and_when_they_were_placed(
+    backend: Backend,
+) -> None:
+    ada, mug, pot = a_user(), a_product(stock=100), a_product(stock=100)
+    early = an_order(mug, customer=ada, at=NOON)
+    both = an_order(mug, pot, customer=ada, at=NOON + timedelta(microseconds=1))
+    late = an_order(pot, customer=ada, at=NOON + timedelta(days=1))
+    await backend.keep(ada, mug, pot, early, both, late)
+
+    async def found(wanted: OrderFilter) -> list[str]:
+        request = PageRequest(sort=Sort("placed_at"), limit=10, with_total=True)
+        page = await backend.orders.page(request, wanted)
+        assert page.total == len(page.items)
+        return [row.number for row in page.items]
+
+    def between(since: timedelta | None, until: timedelta | None) -> OrderFilter:
+        return OrderFilter(
+            placed_from=None if since is None else NOON + since,
+            placed_before=None if until is None else NOON + until,
+        )
+
+    moment, day = timedelta(microseconds=1), timedelta(days=1)
+    assert await found(OrderFilter(product_id=ProductId(mug.id))) == [early.number, both.number]
+    assert await found(OrderFilter(product_id=ProductId(pot.id))) == [both.number, late.number]
+    assert await found(OrderFilter(product_id=ProductId(uuid4()))) == []
+    assert await found(OrderFilter(number=both.number)) == [both.number]
+    assert await found(OrderFilter(number=OrderNumber(both.number.lower()))) == []
+    assert await found(between(moment, None)) == [both.number, late.number]
+    assert await found(between(None, moment)) == [early.number]
+    assert await found(between(moment, day)) == [both.number]
+    assert await found(between(day, moment)) == []
+
+
+async def test_an_order_is_found_by_its_number(backend: Backend) -> None:
+    ada, mug, pot = a_user(), a_product(), a_product()
+    order = an_order(mug, pot, customer=ada)
+    await backend.keep(ada, mug, pot, order, an_order(mug, customer=ada))
+
+    assert await backend.orders.by_number(order.number) == OrderDetails.of(order)
+    assert await backend.orders.by_number(OrderNumber("ORD-20260314-00000000")) is None

@@ -9,10 +9,21 @@ from application.shared.errors import InUse
 from domain.catalog.category import CategoryId
 from domain.catalog.product import ProductId
 from domain.shared.aggregate import Aggregate
-from infrastructure.memory import identity, ordering
+from infrastructure.memory import accounts, identity, ordering
 from infrastructure.memory.catalog import repositories as catalog
 from infrastructure.sql.mapping import TABLES
-from tests.builders import NOON, a_category, a_product, a_session, a_tag, a_user, an_order
+from tests.builders import (
+    NOON,
+    a_category,
+    a_house,
+    a_product,
+    a_session,
+    a_tag,
+    a_transfer,
+    a_user,
+    an_account,
+    an_order,
+)
 from tests.contract.backends import Backend, add
 from tests.contract.steps import LONG_ENOUGH, category_in, failing, product_in, tag_in
 
@@ -43,6 +54,21 @@ def product_of_no_tag() -> Dangling:
     return Dangling(a_product(tags=[known, a_tag()]), [known])
 
 
+def account_of_nobody() -> Dangling:
+    return Dangling(an_account(a_user()))
+
+
+def transfer_of_nobody() -> Dangling:
+    ada, house = a_user(), a_house()
+    purse = an_account(ada)
+    return Dangling(a_transfer(house, purse), [ada, house, purse])
+
+
+def transfer_to_nowhere() -> Dangling:
+    ada, house = a_user(), a_house()
+    return Dangling(a_transfer(house, an_account(ada), actor=ada), [ada, house])
+
+
 def order_of_nobody() -> Dangling:
     mug = a_product()
     return Dangling(an_order(mug, customer=a_user()), [mug])
@@ -58,11 +84,15 @@ REFERENCES: Final[dict[str, Callable[[], Dangling]]] = {
     "categories.parent_id": child_of_nobody,
     "products.category_id": product_of_no_category,
     "product_tags.slug": product_of_no_tag,
+    "accounts.owner_id": account_of_nobody,
+    "transfers.actor_id": transfer_of_nobody,
+    "entries.account_id": transfer_to_nowhere,
     "orders.customer_id": order_of_nobody,
     "order_lines.product_id": order_of_nothing,
 }
 # Rows that are part of a product or order; in memory they have no place of their own.
 PARTS: Final = {
+    "entries.transfer_id",
     "order_lines.order_id",
     "product_search.product_id",
     "product_tags.product_id",
@@ -79,7 +109,12 @@ def test_every_reference_that_a_storage_knows_is_in_the_table() -> None:
         if column.foreign_keys
     }
     assert in_sql - PARTS == {*REFERENCES}
-    in_memory = [*identity.REFERENCES, *catalog.REFERENCES, *ordering.REFERENCES]
+    in_memory = [
+        *identity.REFERENCES,
+        *catalog.REFERENCES,
+        *accounts.REFERENCES,
+        *ordering.REFERENCES,
+    ]
     assert len(in_memory) == len(REFERENCES)
 
 

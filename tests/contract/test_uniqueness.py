@@ -8,16 +8,26 @@ import pytest
 
 from application.catalog.queries import ProductFilter
 from application.shared.errors import Busy, NameCollision
+from domain.accounts.account import AccountExists
 from domain.catalog.category import CategoryId, CategoryNameTaken, CategorySlugTaken
 from domain.catalog.product import ProductSlugTaken, SkuTaken, sku
 from domain.catalog.tag import TagSlugTaken
 from domain.identity.user import EmailTaken, UserChanges, UsernameTaken
 from domain.ordering.order import OrderNumber
 from domain.shared.aggregate import Aggregate
-from infrastructure.memory import identity, ordering
+from infrastructure.memory import accounts, identity, ordering
 from infrastructure.memory.catalog import repositories as catalog
 from infrastructure.sql.schema import VIOLATIONS
-from tests.builders import NOON, a_category, a_product, a_tag, a_user, an_order
+from tests.builders import (
+    NOON,
+    a_category,
+    a_house,
+    a_product,
+    a_tag,
+    a_user,
+    an_account,
+    an_order,
+)
 from tests.contract.backends import Backend, add
 from tests.contract.steps import category_in, everything, failing, product_in, user_in, waits
 
@@ -68,6 +78,15 @@ def slugs_of_products() -> Rivals:
     return Rivals(a_product(slug_text="mug"), a_product(slug_text="mug"))
 
 
+def accounts_of_one_owner() -> Rivals:
+    ada = a_user()
+    return Rivals(an_account(ada), an_account(ada), [ada, an_account(ada, currency="USD")])
+
+
+def houses() -> Rivals:
+    return Rivals(a_house(), a_house(), [a_house(currency="USD")])
+
+
 def numbers() -> Rivals:
     ada, mug = a_user(), a_product()
     one, other = (
@@ -85,6 +104,8 @@ CONSTRAINTS: Final[dict[str, tuple[Callable[[], Rivals], type[Exception]]]] = {
     "uq_tags_slug": (slugs_of_tags, TagSlugTaken),
     "uq_products_sku": (skus, SkuTaken),
     "uq_products_slug": (slugs_of_products, ProductSlugTaken),
+    "uq_accounts_owner_id_currency": (accounts_of_one_owner, AccountExists),
+    "uq_accounts_house": (houses, NameCollision),
     "uq_orders_number": (numbers, NameCollision),
 }
 
@@ -95,7 +116,11 @@ Make = Callable[[], Rivals]
 
 
 def test_every_constraint_that_a_storage_knows_is_in_the_table() -> None:
-    in_memory = {unique.name for unique in (*identity.UNIQUES, *catalog.UNIQUES, *ordering.UNIQUES)}
+    in_memory = {
+        unique.name
+        for context in (identity, catalog, accounts, ordering)
+        for unique in context.UNIQUES
+    }
     # In SQL no two NULLs are equal, so there the roots have an index of their own.
     assert in_memory | {"uq_categories_root_name"} == {*VIOLATIONS} == {*CONSTRAINTS}
     assert {name: refusal for name, (_, refusal) in CONSTRAINTS.items()} == VIOLATIONS

@@ -219,6 +219,34 @@ class Api:
             order = content(moved, 200)
         return order
 
+    async def account(
+        self, owner_id: str = "", currency: str = "USD", *, holding: str | None = None
+    ) -> Json:
+        """An account of the first customer, or of this user, with so much in it."""
+        body = {"owner_id": owner_id or self.customer.id, "currency": currency}
+        account = content(await self.staff.post("/v1/accounts", body), 201)
+        if holding is None:
+            return account
+        await self.deposit(account, money(holding, currency))
+        return await self.account_now(account)
+
+    async def deposit(self, account: Json, amount: Json) -> Json:
+        """The transfer by which staff put so much into the account."""
+        body = {"amount": amount, "reference": "gift card"}
+        return content(await self.staff.post(f"/v1/accounts/{account['id']}/deposits", body), 201)
+
+    async def account_now(self, account: Json) -> Json:
+        return content(await self.staff.get(f"/v1/accounts/{account['id']}"), 200)
+
+    async def house(self, currency: str = "USD") -> Json:
+        """The shop's own account of this currency, which there is after the first deposit."""
+        listed = await self.staff.get("/v1/accounts", params={"currency": currency, "limit": 100})
+        [house] = [account for account in rows(listed) if account["owner_id"] is None]
+        return house
+
+    async def balances(self, *accounts: Json) -> list[str]:
+        return [(await self.account_now(account))["balance"]["amount"] for account in accounts]
+
     async def stock(self, *products: Json) -> list[int]:
         """How many of each are left."""
         return [(await self.product_now(product))["stock"] for product in products]
@@ -360,6 +388,12 @@ def money(amount: Any, currency: str) -> Json:
 def basket(*items: tuple[Json, int]) -> Json:
     """The body that orders so many of each product."""
     return {"items": [{"product_id": product["id"], "quantity": n} for product, n in items]}
+
+
+def a_transfer(source: Json, target: Json, amount: Json | None = None, **more: Any) -> Json:
+    """The body that moves the amount, or one dollar."""
+    ends = {"from_account_id": source["id"], "to_account_id": target["id"]}
+    return {**ends, "amount": amount or usd("1.00"), **more}
 
 
 def transitions(order: Json) -> str:

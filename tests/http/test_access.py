@@ -24,6 +24,7 @@ from tests.http.api import (
     content,
     in_memory,
     problem,
+    usd,
 )
 
 CALLERS: Final = ("nobody", "customer", "other", "staff", "admin")
@@ -37,7 +38,8 @@ class Row:
     One operation and the status that each of CALLERS gets.
 
     `path` may hold {order}, which the first customer placed, {product}, {inactive}, {deleted},
-    {category}, {tag}, {session} of the first customer, and {user}, who is a third customer.
+    {category}, {tag}, {session}, {account} and {transfer} of the first customer, {house}, the
+    {empty} account of somebody else, and {user}, who is a third customer.
     """
 
     operation: str
@@ -80,6 +82,10 @@ CATEGORY: Final = "/v1/categories/{category}"
 TAG: Final = "/v1/tags/{tag}"
 WHOLE_PRODUCT: Final = {name: a_product()[name] for name in ("sku", "name", "price")}
 A_FILE: Final = json.dumps(WHOLE_PRODUCT).encode()
+ACCOUNT: Final = "/v1/accounts/{account}"
+HOUSE: Final = "/v1/accounts/{house}"
+CREDIT: Final = {"amount": {"amount": "1.00", "currency": "USD"}}
+GIFT: Final = CREDIT | {"from_account_id": "{account}", "to_account_id": "{empty}"}
 SESSION: Final = "/v1/users/me/sessions/{session}"
 TABLE: Final = [
     Row("index", "/", OPEN),
@@ -169,6 +175,32 @@ TABLE: Final = [
     Row("get_product_by_slug", "/v1/products/by-slug/inactive", (404, 404, 404, 200, 200)),
     Row("import_products", "/v1/products/import", staff(200), file=A_FILE),
     Row("export_products", "/v1/products/export", staff(200)),
+    Row("list_accounts", "/v1/accounts", signed_in(200)),
+    Row("open_account", "/v1/accounts", staff(201), {"owner_id": "{user}", "currency": "EUR"}),
+    Row("get_account", ACCOUNT, owner(200), absent=absent("accounts")),
+    Row("get_account", HOUSE, (401, 404, 404, 200, 200), absent=absent("accounts")),
+    Row("list_entries", f"{ACCOUNT}/entries", owner(200), absent=absent("accounts", "/entries")),
+    Row(
+        "list_entries",
+        f"{HOUSE}/entries",
+        (401, 404, 404, 200, 200),
+        absent=absent("accounts", "/entries"),
+    ),
+    Row(
+        "make_deposit",
+        f"{ACCOUNT}/deposits",
+        staff(201),
+        CREDIT | {"reference": "x"},
+        absent=absent("accounts", "/deposits"),
+    ),
+    Row("make_transfer", "/v1/transfers", owner(201), GIFT),
+    Row(
+        "make_transfer",
+        "/v1/transfers",
+        (401, 404, 404, 201, 201),
+        GIFT | {"from_account_id": "{house}"},
+    ),
+    Row("get_transfer", "/v1/transfers/{transfer}", owner(200), absent=absent("transfers")),
     Row("place_order", "/v1/orders", signed_in(201), {"items": [{"sku": "MUG", "quantity": 1}]}),
     Row(
         "place_order",
@@ -178,6 +210,12 @@ TABLE: Final = [
     ),
     Row("list_orders", "/v1/orders", signed_in(200)),
     Row("get_order", ORDER, owner(200), absent=absent("orders")),
+    Row(
+        "get_order_by_number",
+        "/v1/orders/by-number/{number}",
+        owner(200),
+        absent="/v1/orders/by-number/ORD-20260101-00000000",
+    ),
     Row(
         "move_order",
         f"{ORDER}/transitions",
@@ -220,7 +258,8 @@ async def test_every_operation_has_a_row_and_every_row_an_operation(api: Api) ->
         assert [part for part in template if "{" not in part] == [
             part for part, there in zip(path, template, strict=True) if "{" not in there
         ]
-        assert ("{id}" in template) is ("{" in row.path)
+        named = {"{id}", "{number}"} & {*template}
+        assert bool(named) is ("{" in row.path)
 
 
 @in_memory
@@ -228,7 +267,8 @@ async def test_every_operation_on_something_is_asked_for_what_is_not_there(api: 
     by_operation = groupby(TABLE, key=lambda row: row.operation)
     asked = {name for name, its in by_operation if any(row.absent for row in its)}
     places = await operations(api)
-    assert asked == {name for name, place in places.items() if "{id}" in place.template}
+    named = {"{id}", "{number}"}
+    assert asked == {name for name, place in places.items() if named & {*place.template.split("/")}}
 
 
 async def prepared(api: Api) -> dict[str, str]:
@@ -236,20 +276,27 @@ async def prepared(api: Api) -> dict[str, str]:
     mug = await api.product(sku="MUG", slug="mug", stock=100)
     deleted = await api.product()
     await api.staff.delete(f"/v1/products/{deleted['id']}")
+    account = await api.account()
     grant = await api.grant("customer")
     [session] = [
         session["id"]
         for session in (await api.holder(grant).get("/v1/users/me/sessions")).json()["items"]
         if session["current"]
     ]
+    order = await api.order(mug)
     return {
         "product": mug["id"],
         "inactive": (await api.product(sku="INACTIVE", slug="inactive", is_active=False))["id"],
         "deleted": deleted["id"],
         "tag": (await api.tag("red"))["id"],
         "category": (await api.category())["id"],
-        "order": (await api.order(mug))["id"],
+        "order": order["id"],
+        "number": order["number"],
         "user": (await api.user())["id"],
+        "account": account["id"],
+        "transfer": (await api.deposit(account, usd("5.00")))["id"],
+        "house": (await api.house())["id"],
+        "empty": (await api.account((await api.user())["id"]))["id"],
         "session": session,
     }
 

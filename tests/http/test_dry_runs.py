@@ -11,6 +11,7 @@ from tests.http.api import (
     Api,
     Json,
     a_product,
+    a_transfer,
     basket,
     content,
     in_memory,
@@ -128,6 +129,20 @@ async def a_cancellation(api: Api) -> Made:
     return "POST", transitions(await api.order(quantity=3)), {"to": "cancelled", "reason": "dear"}
 
 
+async def a_new_account(api: Api) -> Made:
+    return "POST", "/v1/accounts", {"owner_id": api.other.id, "currency": "JPY"}
+
+
+async def a_deposit(api: Api) -> Made:
+    path = f"/v1/accounts/{(await api.account(holding='1.00'))['id']}/deposits"
+    return "POST", path, {"amount": usd("5.00"), "reference": "gift card"}
+
+
+async def a_gift(api: Api) -> Made:
+    purse, jar = await api.account(holding="5.00"), await api.account(api.other.id)
+    return "POST", "/v1/transfers", a_transfer(purse, jar, usd("5.00"), memo="tea")
+
+
 OPERATIONS: Final = (
     a_new_category,
     a_new_place_of_a_category,
@@ -148,6 +163,9 @@ OPERATIONS: Final = (
     a_new_order,
     a_shipment,
     a_cancellation,
+    a_new_account,
+    a_deposit,
+    a_gift,
 )
 
 
@@ -193,11 +211,14 @@ def nine(sku: str) -> Json:
     return {"items": [{"sku": sku, "quantity": 9}]}
 
 
+TOO_MUCH: Final = a_transfer({"id": "{purse}"}, {"id": "{jar}"}, usd("5.01"))
 REFUSALS: Final = (
     Refusal(409, "duplicate", "POST", "/v1/products", a_product(sku="MUG")),
     Refusal(409, "duplicate", "POST", "/v1/categories", {"name": "x", "slug": "mugs"}),
     Refusal(404, "category-not-found", "POST", "/v1/products", a_product(category_id=NOWHERE)),
     Refusal(409, "insufficient-stock", "POST", "/v1/orders", nine("MUG")),
+    Refusal(409, "duplicate", "POST", "/v1/accounts", {"owner_id": "{owner}"}),
+    Refusal(409, "insufficient-funds", "POST", "/v1/transfers", TOO_MUCH),
     Refusal(404, "product-not-found", "POST", "/v1/orders", nine("NO-MUG")),
     Refusal(412, "stale-version", "PATCH", "/v1/products/{mug}", {"name": "x"}, '"7"'),
     Refusal(412, "stale-version", "DELETE", "/v1/products/{mug}", None, '"7"'),
@@ -216,22 +237,30 @@ REFUSALS: Final = (
 )  # fmt: skip
 
 
+def filled(value: Any, ids: Json) -> Any:
+    if isinstance(value, dict):
+        return {name: filled(part, ids) for name, part in value.items()}
+    return value.format(**ids) if isinstance(value, str) else value
+
+
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.code)
 async def test_a_rehearsal_is_refused_as_the_real_thing(api: Api, refusal: Refusal) -> None:
     mugs = await api.category(name="Mugs", slug="mugs")
     mug = await api.product(sku="MUG", stock=5)
     order = await api.order(mug)
     red = await api.tag("red")
+    purse, jar = await api.account(holding="5.00"), await api.account(api.other.id)
     ids = {
         "mug": mug["id"],
         "mugs": mugs["id"],
         "order": f"/v1/orders/{order['id']}",
         "red": red["id"],
+        "owner": api.customer.id,
+        "purse": purse["id"],
+        "jar": jar["id"],
     }
     path = refusal.path.format(**ids)
-    body = refusal.body
-    if body == {"parent_id": "{mugs}"}:
-        body = {"parent_id": mugs["id"]}
+    body = filled(refusal.body, ids)
     async with api.unchanged():
         both = [
             await api.staff.send(
@@ -290,7 +319,9 @@ async def test_perhaps_is_no_answer(
 
 @in_memory
 @pytest.mark.parametrize("path", ["/v1/users", "/v1/auth/token"])
-async def test_what_is_neither_catalog_nor_order_is_not_rehearsed(api: Api, path: str) -> None:
+async def test_what_is_neither_catalog_nor_order_nor_account_is_not_rehearsed(
+    api: Api, path: str
+) -> None:
     async with api.unchanged():
         refused = await api.staff.post(f"{path}?dry_run=true")
     problem(refused, 422, "validation-error", "query dry_run")

@@ -24,11 +24,13 @@ from tests.http.api import (
     a_category,
     a_product,
     a_registration,
+    a_transfer,
     api_of,
     basket,
     content,
     in_memory,
     transitions,
+    usd,
 )
 
 OPENAPI: Final = "/v1/openapi.json"
@@ -82,9 +84,17 @@ OPERATIONS: Final = {
     "list_stock_movements": "GET /v1/products/{id}/stock-movements",
     "import_products": "POST /v1/products/import",
     "export_products": "GET /v1/products/export",
+    "list_accounts": "GET /v1/accounts",
+    "open_account": "POST /v1/accounts",
+    "get_account": "GET /v1/accounts/{id}",
+    "list_entries": "GET /v1/accounts/{id}/entries",
+    "make_deposit": "POST /v1/accounts/{id}/deposits",
+    "make_transfer": "POST /v1/transfers",
+    "get_transfer": "GET /v1/transfers/{id}",
     "place_order": "POST /v1/orders",
     "list_orders": "GET /v1/orders",
     "get_order": "GET /v1/orders/{id}",
+    "get_order_by_number": "GET /v1/orders/by-number/{number}",
     "move_order": "POST /v1/orders/{id}/transitions",
 }
 HEADERS: Final[list[Json]] = [{}, {"if_match": '"77"'}, {"if_match": "x"}, {"key": "a b"}]
@@ -263,17 +273,21 @@ async def test_header_and_query_parameters_are_declared(operations: list[Operati
     for each in operations:
         names = {*each.parameters}
         of_the_shop = each.path.startswith(
-            ("/v1/categories", "/v1/tags", "/v1/products", "/v1/orders")
+            (
+                *("/v1/categories", "/v1/tags", "/v1/products"),
+                *("/v1/accounts", "/v1/transfers", "/v1/orders"),
+            )
         )
         of_credentials = each.path.startswith("/v1/auth") or each.path.endswith("/password")
-        versioned = "/sessions" not in each.path
+        # An entry never changes, and a deposit asks for no version of the account.
+        versioned = not {"sessions", "entries", "deposits"} & {*each.path.split("/")}
         single = ("{id}" in each.path or each.path == "/v1/users/me") and versioned
         shown = each.path.endswith(("}", "/v1/users/me")) and versioned
         assert ("Idempotency-Key" in names) is (each.method == "POST" and not of_credentials)
         assert ("If-Match" in names) is (each.method != "GET" and single)
         assert ("If-None-Match" in names) is (each.method == "GET" and shown)
         assert ("dry_run" in names) is (each.method != "GET" and of_the_shop)
-        listing = each.declared["operationId"].startswith("list_") and versioned
+        listing = each.declared["operationId"].startswith("list_") and "sessions" not in each.path
         paging = {"limit", "cursor", "offset", "with_total", "sort"}
         assert (paging & names) == (paging if listing else set())
         for parameter in each.parameters.values():
@@ -319,7 +333,11 @@ async def test_every_body_has_an_example_that_is_taken(
 
 
 async def prepared(fresh: Api, operation: Operation, sample: Json) -> tuple[str, Caller]:
-    """Where to send the example and by whom, in a fresh shop in which it can go well."""
+    """
+    Where to send the example and by whom, in a fresh shop in which it can go well.
+
+    An id in it is replaced by one of something that is there.
+    """
     path, name = operation.path, operation.declared["operationId"]
     if name == "issue_token":
         body = {"email": "ada@example.com"} | {k: sample[k] for k in ("username", "password")}
@@ -343,6 +361,14 @@ async def prepared(fresh: Api, operation: Operation, sample: Json) -> tuple[str,
     if name == "change_stock":
         thing = await fresh.product(stock=sample.get("expected", 3))
         return path.replace("{id}", thing["id"]), fresh.staff
+    if name == "open_account":
+        sample["owner_id"] = fresh.other.id
+    if "accounts" in path and "{id}" in path:
+        return path.replace("{id}", (await fresh.account())["id"]), fresh.staff
+    if name == "make_transfer":
+        sample["from_account_id"] = (await fresh.account(holding="10.00"))["id"]
+        sample["to_account_id"] = (await fresh.account(fresh.other.id))["id"]
+        return path, fresh.customer
     if "{id}" in path:
         thing = await (fresh.category() if "categories" in path else fresh.product())
         return path.replace("{id}", thing["id"]), fresh.staff
@@ -355,11 +381,15 @@ async def test_every_status_that_is_given_is_declared(
 ) -> None:
     category, product = await api.category(), await api.product(sku="NONE", slug="none", stock=3)
     order, tag = await api.order(product), await api.tag("red")
+    account = await api.account()
+    transfer = await api.deposit(account, usd("5.00"))
     ids = {
         "tags": tag["id"],
         "categories": category["id"],
         "products": product["id"],
         "orders": order["id"],
+        "accounts": account["id"],
+        "transfers": transfer["id"],
         "sessions": NOWHERE,
         "users": api.other.id,
     }
@@ -376,6 +406,9 @@ async def test_every_status_that_is_given_is_declared(
         "change_stock": {"change": -2},
         "place_order": basket((product, 1)),
         "move_order": {"to": "confirmed"},
+        "open_account": {"owner_id": api.other.id},
+        "make_deposit": {"amount": usd("1.00"), "reference": "x"},
+        "make_transfer": a_transfer(account, await api.house(), usd("2.00")),
         "register_user": a_registration(),
         "update_own_profile": {"bio": "x"},
         "update_user": {"bio": "x"},

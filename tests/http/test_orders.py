@@ -364,3 +364,36 @@ async def test_what_happens_after_placing_is_told_to_the_one_who_asks(api: Api) 
         seen = content(await who.get(f"/v1/orders/{order['id']}"), 200)["actions"]
         allowed = {action["to"]: action["allowed"] for action in seen}
         assert allowed == {"confirmed": may_confirm, "cancelled": True}
+
+
+async def test_orders_are_listed_by_number_product_and_the_time_they_were_placed(api: Api) -> None:
+    mug, pot = await api.product(stock=10), await api.product(stock=10)
+    first = content(await api.customer.post("/v1/orders", basket((mug, 1))), 201)
+    second = content(await api.customer.post("/v1/orders", basket((pot, 1))), 201)
+
+    async def found(query: str) -> list[str]:
+        answer = content(await api.customer.get(f"/v1/orders?sort=placed_at&{query}"), 200)
+        return [order["id"] for order in answer["items"]]
+
+    assert await found(f"number={first['number']}") == [first["id"]]
+    assert await found(f"product_id={pot['id']}") == [second["id"]]
+    assert await found(f"from={second['placed_at']}") == [second["id"]]
+    assert await found(f"to={second['placed_at']}") == [first["id"]]
+    assert await found(f"from={first['placed_at']}&to={first['placed_at']}") == []
+    assert await found("from=2000-01-01T00:00:00%2B02:00") == [first["id"], second["id"]]
+    by_number = await api.customer.get(f"/v1/orders/by-number/{first['number']}")
+    assert content(by_number, 200) == first
+    assert by_number.headers["ETag"] == '"1"'
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        *("2026-11-21", "2026-11-21T09:30:00", "2026-02-30T00:00:00Z", "1700000000", "now", ""),
+        *("2026-11-21T09:30:00.1234567Z", "2026-11-21T25:00:00Z", "2026-11-21T09:30:00+99:00"),
+    ],
+)
+async def test_a_moment_has_its_date_its_time_and_its_offset(api: Api, moment: str) -> None:
+    moment = moment.replace("+", "%2B")
+    answer = await api.customer.get(f"/v1/orders?from={moment}")
+    problem(answer, 422, "validation-error", "query from")

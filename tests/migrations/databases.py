@@ -27,8 +27,9 @@ T = TypeVar("T")
 ROWS: Final = 120  # in every table that is filled
 NOON: Final = datetime(2026, 11, 21, 12, tzinfo=UTC)
 # What a CHECK allows, where not every value of the column's type will do.
-CHOICES: Final[dict[tuple[str, str], Sequence[str]]] = {
+CHOICES: Final[dict[tuple[str, str], Sequence[str | int]]] = {
     ("users", "role"): ("customer", "staff", "admin"),
+    ("entries", "position"): (1, 2),
     ("orders", "status"): ("pending", "confirmed", "shipped", "delivered", "cancelled"),
 }
 # Of SQLite, the tables that are no virtual ones and hold nothing for one either.

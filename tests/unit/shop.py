@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from application.shared.outbox import Listener, nobody
+from domain.accounts.account import Account
+from domain.accounts.transfer import Transfer
 from domain.catalog.category import Category
 from domain.catalog.product import Product
 from domain.catalog.tag import Tag
@@ -11,6 +13,7 @@ from domain.identity.session import Session
 from domain.identity.user import User
 from domain.ordering.order import Order
 from domain.shared.aggregate import Aggregate
+from infrastructure.memory.accounts import MemoryAccountQueries, MemoryTransferQueries
 from infrastructure.memory.catalog.queries import (
     MemoryCategoryQueries,
     MemoryProductQueries,
@@ -50,6 +53,10 @@ class Shop:
                         work.tags.add(aggregate)
                     case Product():
                         work.products.add(aggregate)
+                    case Account():
+                        work.accounts.add(aggregate)
+                    case Transfer():
+                        work.transfers.add(aggregate)
                     case Order():
                         work.orders.add(aggregate)
                 await work.flush()
@@ -110,6 +117,14 @@ class Shop:
     @property
     def products(self) -> MemoryProductQueries:
         return MemoryProductQueries(self.database)
+
+    @property
+    def accounts(self) -> MemoryAccountQueries:
+        return MemoryAccountQueries(self.database)
+
+    @property
+    def transfers(self) -> MemoryTransferQueries:
+        return MemoryTransferQueries(self.database)
 
     @property
     def orders(self) -> MemoryOrderQueries:

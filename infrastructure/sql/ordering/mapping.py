@@ -16,6 +16,7 @@ from domain.catalog.product import PRODUCT_NAME_LENGTH, SKU_LENGTH
 from domain.ordering.order import (
     LARGEST_TOTAL,
     NOTE_LENGTH,
+    NUMBER_LENGTH,
     TRACKING_NUMBER_LENGTH,
     Order,
     OrderLine,
@@ -38,7 +39,7 @@ orders = Table(
     "orders",
     metadata,
     *aggregate_columns(),
-    Column("number", text(30), nullable=False),
+    Column("number", text(NUMBER_LENGTH), nullable=False),
     Column("customer_id", ForeignKey("users.id"), nullable=False),
     Column("status", EnumText(OrderStatus), nullable=False),
     Column("total_minor", BigInteger, nullable=False),

@@ -1,14 +1,15 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Query, Response
+from fastapi import Path, Query, Response
 
 from application.ordering.checkout import Checkout
 from application.ordering.fulfilment import Fulfilment
 from application.ordering.history import History
 from application.ordering.queries import OrderDetails, OrderFilter
+from domain.catalog.product import ProductId
 from domain.identity.user import UserId
-from domain.ordering.order import OrderId
+from domain.ordering.order import NUMBER_LENGTH, OrderId, OrderNumber
 from domain.ordering.status import OrderStatus
 from interfaces.http.answers import resource
 from interfaces.http.dependencies import (
@@ -30,7 +31,7 @@ from interfaces.http.ordering.schemas import (
 )
 from interfaces.http.pages import ListOf, Paging, paging
 from interfaces.http.routing import RehearsableRoute, router
-from interfaces.http.schemas import Id
+from interfaces.http.schemas import Id, Moment
 
 CheckoutService = Annotated[Checkout, use_case(lambda shop: shop.checkout)]
 FulfilmentService = Annotated[Fulfilment, use_case(lambda shop: shop.fulfilment)]
@@ -71,14 +72,38 @@ async def list_orders(
     history: HistoryService,
     customer_id: Id | None = None,
     status: Annotated[list[StatusText], Query(description="any of them")] = [],  # noqa: B006
+    placed_from: Annotated[Moment | None, Query(alias="from", description="placed then")] = None,
+    placed_before: Annotated[
+        Moment | None, Query(alias="to", description="placed before then")
+    ] = None,
+    number: Annotated[str | None, Query(max_length=NUMBER_LENGTH)] = None,
+    product_id: Id | None = None,
 ) -> Response:
     """One's own orders; for staff all of them."""
     wanted = OrderFilter(
         customer_id=UserId(customer_id) if customer_id else None,
         statuses=tuple(map(OrderStatus, status)),
+        number=OrderNumber(number) if number is not None else None,
+        product_id=ProductId(product_id) if product_id else None,
+        placed_from=placed_from,
+        placed_before=placed_before,
     )
     page = await history.list(actor, paging.asked, wanted)
     return paging.listed(OrderList, page, lambda order: order_row(order, actor))
+
+
+@orders.get(
+    "/by-number/{number}",
+    response_model=OrderOut,
+    responses=problems("order-not-found"),
+    dependencies=[KnownVersion],
+)
+async def get_order_by_number(
+    number: Annotated[str, Path(max_length=NUMBER_LENGTH)],
+    actor: CurrentActor,
+    history: HistoryService,
+) -> Response:
+    return resource(order_out(await history.order_by_number(actor, OrderNumber(number)), actor))
 
 
 @orders.get(
