@@ -17,6 +17,7 @@ from domain.shared.errors import DomainError
 from interfaces import logs
 from interfaces.commands.catalog import RowsRefused, catalog_commands
 from interfaces.commands.db import db_commands
+from interfaces.commands.idempotency import idempotency_commands
 from interfaces.commands.users import user_commands
 from interfaces.container import Container
 from interfaces.http.app import create_app
@@ -119,6 +120,7 @@ def print_openapi() -> None:
 
 app.add_typer(db_commands(lambda: _shop().migrations()), name="db")
 app.add_typer(catalog_commands(_ready_shop), name="catalog")
+app.add_typer(idempotency_commands(_ready_shop), name="idempotency")
 app.add_typer(user_commands(_ready_shop), name="users")
 
 

@@ -23,7 +23,8 @@ from domain.catalog.product import Product, ProductChanges, ProductSlugTaken, Sk
 from domain.catalog.stock import Because, Cause
 from domain.catalog.tag import TAG_NAME_LENGTH, Tag
 from domain.identity.user import Permission
-from domain.shared.text import Slug
+from domain.shared.ids import new_id
+from domain.shared.text import Slug, numbered
 
 Row = ProductRow | RefusedRow
 
@@ -95,9 +96,9 @@ class _Run:
         values: dict[str, Any] = {**row.values}
         category_id = await self._shelf(work, values.pop("category", ()))
         if "slug" not in values:
-            # Where both are taken, the draft will make up one that is not.
             suggested = suggested_slugs(row.values["name"], row.sku)
-            values["slug"] = next((slug for slug in suggested if slug not in taken), None)
+            free = next((slug for slug in suggested if slug not in taken), None)
+            values["slug"] = free or numbered(suggested[-1], new_id(self.clock()).hex[-8:])
         taken.add(values["slug"])
         return Draft(sku=row.sku, category_id=category_id, **values)
 

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from application.identity.actor import Actor
 from application.identity.ports import IdentityWork
@@ -27,9 +28,12 @@ class Tidied:
     attempts: int
 
 
+PURGED_AT_ONCE: Final = 1_000  # keys in one transaction, so that nobody waits long
+
+
 @dataclass(frozen=True, slots=True)
 class Housekeeping:
-    """Looking through all users for those who are users no more."""
+    """Looking through what is kept for what is of no use any more."""
 
     begin: Callable[[], IdentityWork]
     clock: Clock
@@ -71,3 +75,15 @@ class Housekeeping:
             sessions = await work.sessions.forget_all_expired(at=at)
             await work.commit()
         return Tidied(sessions, attempts)
+
+    async def purge_keys(self, actor: Actor) -> int:
+        """Forget the idempotency keys that have expired, and tell how many."""
+        actor.require(Permission.DELETE_USERS)
+        at, purged = self.clock(), 0
+        while True:
+            async with self.begin() as work:
+                gone = await work.keys.purge(at=at, most=PURGED_AT_ONCE)
+                await work.commit()
+            purged += gone
+            if gone < PURGED_AT_ONCE:
+                return purged

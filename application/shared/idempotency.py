@@ -52,3 +52,6 @@ class IdempotencyKeys(Protocol):
 
     async def keep(self, key: RequestKey, answer: Answer, *, until: datetime) -> None:
         """Store the answer with the claimed key."""
+
+    async def purge(self, *, at: datetime, most: int) -> int:
+        """Forget keys that have expired, at most so many, and tell how many; waits for nobody."""

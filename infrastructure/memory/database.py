@@ -131,6 +131,10 @@ class MemoryDatabase:
         self.outbox += journal.events
         self.movements += journal.movements
 
+    def forget_answers(self, keys: Iterable[RequestKey]) -> None:
+        for key in keys:
+            self.answers.pop(key, None)
+
     def _unindex(self, entity: Aggregate) -> None:
         for unique, key in self.uniques_of(entity):
             if self.owner(unique, key) == entity.id:
@@ -193,6 +197,9 @@ class Locks:
                 if turn in self._queues[key]:
                     self._queues[key].remove(turn)
 
+    def is_held(self, key: Hashable) -> bool:
+        return key in self._holders
+
     def release(self, owner: object) -> None:
         for key in [key for key, holder in self._holders.items() if holder is owner]:
             del self._holders[key]
@@ -241,6 +248,7 @@ class _Pending:
     uniques: dict[tuple[str, Hashable], UUID] = field(default_factory=dict)
     freed: set[tuple[str, Hashable]] = field(default_factory=set)
     answers: dict[RequestKey, StoredAnswer] = field(default_factory=dict)
+    purged: set[RequestKey] = field(default_factory=set)
     journal: Journal = field(default_factory=Journal)
 
     def copy(self) -> "_Pending":
@@ -250,6 +258,7 @@ class _Pending:
             {**self.uniques},
             {*self.freed},
             {**self.answers},
+            {*self.purged},
             Journal([*self.journal.events], [*self.journal.movements]),
         )
 
@@ -327,6 +336,7 @@ class MemorySession:
         journal = drain()
         pending.journal.events += journal.events
         pending.journal.movements += journal.movements
+        self.database.forget_answers(pending.purged)
         self.database.apply(pending.stored, pending.removed, pending.answers, pending.journal)
         self._broken = False
         self.close()
@@ -370,6 +380,17 @@ class MemorySession:
     async def claim(self, key: RequestKey) -> StoredAnswer | None:
         await self.database.locks.take(key, self)
         return self._pending.answers.get(key) or self.database.answers.get(key)
+
+    def purge(self, expired: Callable[[StoredAnswer], bool], most: int) -> int:
+        """Forget answers that nobody holds the key of, the oldest first."""
+        answers, locks = self.database.answers, self.database.locks
+        found = [
+            key
+            for key, stored in sorted(answers.items(), key=lambda item: item[1].until)
+            if expired(stored) and not locks.is_held(key) and key not in self._pending.purged
+        ]
+        self._pending.purged.update(found[:most])
+        return len(found[:most])
 
     def keep(self, key: RequestKey, stored: StoredAnswer) -> None:
         self._pending.answers[key] = stored

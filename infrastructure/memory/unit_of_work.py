@@ -45,6 +45,9 @@ class MemoryIdempotencyKeys:
     async def keep(self, key: RequestKey, answer: Answer, *, until: datetime) -> None:
         self._session.keep(key, StoredAnswer(answer, until))
 
+    async def purge(self, *, at: datetime, most: int) -> int:
+        return self._session.purge(lambda stored: stored.until <= at, most)
+
 
 class MemoryUnitOfWork:
     def __init__(self, database: MemoryDatabase, listener: Listener = nobody) -> None:

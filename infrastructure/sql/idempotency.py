@@ -1,14 +1,26 @@
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Uuid, and_, select, update
+from sqlalchemy import (
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Uuid,
+    and_,
+    delete,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from application.shared.errors import Busy
 from application.shared.idempotency import Answer, KeyInUse, RequestKey
 from infrastructure.sql.schema import Json, UtcDateTime, metadata, text
-from infrastructure.sql.session import insert_into
+from infrastructure.sql.session import insert_into, removed
 
 idempotency_keys = Table(
     "idempotency_keys",
@@ -25,6 +37,7 @@ idempotency_keys = Table(
     Index(None, "expires_at"),
 )
 _column = idempotency_keys.c
+_PRIMARY_KEY: Final = tuple(idempotency_keys.primary_key.columns)
 
 
 class SqlIdempotencyKeys:
@@ -77,6 +90,19 @@ class SqlIdempotencyKeys:
                 headers=[list(header) for header in answer.headers],
                 body=answer.body,
             )
+        )
+
+    async def purge(self, *, at: datetime, most: int) -> int:
+        # Whoever takes an expired key over in this moment keeps it.
+        expired = (
+            select(*_PRIMARY_KEY)
+            .where(_column.expires_at <= at)
+            .order_by(_column.expires_at)
+            .limit(most)
+            .with_for_update(skip_locked=True)
+        )
+        return await removed(
+            self._session, delete(idempotency_keys).where(tuple_(*_PRIMARY_KEY).in_(expired))
         )
 
 

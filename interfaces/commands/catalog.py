@@ -1,9 +1,8 @@
 """`tradepost catalog`: a whole catalog in, and out."""
 
-import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,14 +15,14 @@ from application.catalog.loading import Outcome
 from application.identity.actor import OPERATOR
 from application.shared.errors import RowRefused
 from domain.shared.money import Currency
-from interfaces.container import Container, close
+from interfaces.commands.running import in_shop
+from interfaces.container import Container
 from interfaces.exchange.categories import category_rows
 from interfaces.exchange.products import product_rows
 from interfaces.exchange.rows import Format, format_of
 from interfaces.exchange.writing import header, written
 
 R = TypeVar("R")
-T = TypeVar("T")
 
 OnError = Annotated[
     Literal["abort", "skip"],
@@ -46,17 +45,6 @@ def catalog_commands(open_shop: Callable[[], Container]) -> typer.Typer:
     """The sub-application `catalog`."""
     commands = typer.Typer(help="The catalog as files.", no_args_is_help=True)
 
-    def in_shop(command: Callable[[Container], Awaitable[T]]) -> T:
-        shop = open_shop()
-
-        async def run() -> T:
-            try:
-                return await shop.runner()(lambda: command(shop))
-            finally:
-                await close(shop)
-
-        return asyncio.run(run())
-
     @commands.command("import")
     def import_products(
         file: Existing, on_error: OnError = "abort", format: ChosenFormat = None
@@ -72,7 +60,7 @@ def catalog_commands(open_shop: Callable[[], Container]) -> typer.Typer:
                     OPERATOR, rows, skip=on_error == "skip", tell=_tell
                 )
 
-        _loaded(lambda: in_shop(load), "products")
+        _loaded(lambda: in_shop(open_shop(), load), "products")
 
     @commands.command("import-categories")
     def import_categories(file: Existing, on_error: OnError = "abort") -> None:
@@ -84,7 +72,7 @@ def catalog_commands(open_shop: Callable[[], Container]) -> typer.Typer:
                     OPERATOR, rows, skip=on_error == "skip", tell=_tell
                 )
 
-        _loaded(lambda: in_shop(load), "categories")
+        _loaded(lambda: in_shop(open_shop(), load), "categories")
 
     @commands.command()
     def export(
@@ -103,12 +91,12 @@ def catalog_commands(open_shop: Callable[[], Container]) -> typer.Typer:
                     count += len(batch)
             return count
 
-        typer.echo(f"{in_shop(write)} products exported", err=True)
+        typer.echo(f"{in_shop(open_shop(), write)} products exported", err=True)
 
     @commands.command()
     def reindex() -> None:
         """Make all products findable anew; after an upgrade that asks for it."""
-        count = in_shop(lambda shop: shop.stocking().reindex(OPERATOR))
+        count = in_shop(open_shop(), lambda shop: shop.stocking().reindex(OPERATOR))
         typer.echo(f"{count} products can be found")
 
     return commands

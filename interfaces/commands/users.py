@@ -1,6 +1,5 @@
 """`tradepost users`: what is done to users at the machine itself."""
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from typing import Annotated
@@ -10,7 +9,8 @@ import typer
 from application.identity.actor import OPERATOR
 from application.identity.administration import Administration
 from domain.identity.user import Role
-from interfaces.container import Container, close
+from interfaces.commands.running import in_shop
+from interfaces.container import Container
 
 Login = Annotated[str, typer.Argument(metavar="USER", help="user name or email address")]
 
@@ -23,15 +23,7 @@ def user_commands(open_shop: Callable[[], Container]) -> typer.Typer:
         say_of_shop(lambda shop: command(shop.administration()))
 
     def say_of_shop(command: Callable[[Container], Awaitable[str]]) -> None:
-        shop = open_shop()
-
-        async def run() -> str:
-            try:
-                return await shop.runner()(lambda: command(shop))
-            finally:
-                await close(shop)
-
-        typer.echo(asyncio.run(run()))
+        typer.echo(in_shop(open_shop(), command))
 
     @commands.command()
     def create_admin(

@@ -196,3 +196,46 @@ async def test_of_many_copies_of_one_request_one_has_an_effect(backend: Backend)
     assert answers.count(None) == 1
     assert answers.count(ANSWER) == 14
     assert await backend.stock(mug) == [19]
+
+
+async def purge(backend: Backend, *, at: datetime, most: int = 10) -> int:
+    async with backend.begin() as work:
+        gone = await work.keys.purge(at=at, most=most)
+        await work.commit()
+    return gone
+
+
+async def test_expired_keys_are_purged_and_others_stay(backend: Backend) -> None:
+    old, older, fresh = a_key(), a_key(), a_key()
+    await claim(backend, older, at=NOON - timedelta(days=3))
+    await claim(backend, old, at=NOON - timedelta(days=1))
+    await claim(backend, fresh, at=NOON)
+
+    assert await purge(backend, at=NOON, most=1) == 1
+    assert await purge(backend, at=NOON) == 1
+    assert await purge(backend, at=NOON) == 0
+    assert await claim(backend, fresh) == ANSWER
+    assert await purge(backend, at=TOMORROW) == 1
+
+
+async def test_a_purge_that_is_not_committed_purges_nothing(backend: Backend) -> None:
+    key = a_key()
+    await claim(backend, key)
+    async with backend.begin() as work:
+        assert await work.keys.purge(at=TOMORROW, most=10) == 1
+        assert await work.keys.purge(at=TOMORROW, most=10) == 0
+    assert await claim(backend, key, at=NOON + timedelta(hours=23)) == ANSWER
+    assert await purge(backend, at=TOMORROW) == 1
+
+
+async def test_a_purge_leaves_alone_what_is_being_taken_over(backend: Backend) -> None:
+    key = a_key()
+    await claim(backend, key)
+    if not backend.writers_overlap:
+        return
+    async with backend.begin() as work:
+        assert await work.keys.claim(key, at=TOMORROW) is None
+        assert await purge(backend, at=TOMORROW) == 0
+        await work.keys.keep(key, ANSWER, until=TOMORROW + timedelta(days=1))
+        await work.commit()
+    assert await claim(backend, key, at=TOMORROW) == ANSWER

@@ -349,6 +349,21 @@ async def test_only_staff_import(api: Api) -> None:
 
 
 @in_memory
+async def test_the_file_of_somebody_who_may_not_import_is_not_even_read(api: Api) -> None:
+    read = []
+
+    async def watched() -> AsyncIterator[bytes]:
+        async for piece in in_pieces(table(*(f"MUG-{n},Mug,1" for n in range(1_000)))):
+            read.append(piece)
+            yield piece
+
+    for who, status in ((api.nobody, 401), (api.customer, 403)):
+        answer = await who.post(IMPORT, content=watched(), content_type=CSV)
+        assert answer.status_code == status
+    assert read == []
+
+
+@in_memory
 async def test_what_is_to_become_of_bad_rows_is_one_of_two_things(api: Api) -> None:
     answer = await send(api.staff, MUG, f"{IMPORT}?on_error=perhaps")
     problem(answer, 422, "validation-error", "query on_error")

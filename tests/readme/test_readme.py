@@ -106,12 +106,13 @@ def test_the_guide_for_operators_works_as_it_stands(
     printed = shell(f"{prepare}\n{users}\n{catalog}", tmp_path)
     assert "CREATE TABLE" in (tmp_path / "upgrade.sql").read_text()
     assert "upgraded to 0001" in printed
-    assert printed.splitlines()[-7:] == [
+    assert printed.splitlines()[-8:] == [
         "grace is now there, as admin",
         "a shop keeps at least one administrator",
         "grace has another password",
         "and an active one",
         "0 expired sessions and 0 old attempts are gone",
+        "0 expired keys are gone",
         "categories: 2 created, 0 changed, 0 as they were, 0 refused",
         "products: 1 created, 0 changed, 0 as they were, 0 refused",
     ]

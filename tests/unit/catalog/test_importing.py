@@ -295,6 +295,33 @@ async def test_a_slug_that_an_earlier_row_has_taken_is_refused(shop: Shop) -> No
     assert shop.now(cup).slug == "hers"
 
 
+@pytest.mark.parametrize("batch", [1, 5_000])
+async def test_a_product_may_take_the_slug_that_an_earlier_row_gave_up(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(loading, "BATCH", batch)
+    mug, cup = a_product(sku_text="MUG", slug_text="mug"), a_product(sku_text="CUP")
+    await shop.keep(mug, cup)
+    rows: list[Row] = [
+        a_row(1, "CUP", slug="mug"),
+        a_row(2, "MUG", slug="old"),
+        a_row(3, "CUP", slug="mug"),
+        a_row(4, "POT", slug=cup.slug),
+    ]
+    outcome = await load(shop, rows, skip=True)
+    assert [row.number for row in outcome.refusals] == [1]
+    assert [shop.now(one).slug for one in (mug, cup)] == ["old", "mug"]
+    assert stored(shop, "POT").slug == cup.slug
+
+
+async def test_a_third_product_of_one_name_gets_a_slug_of_its_own_as_well(shop: Shop) -> None:
+    await shop.keep(a_product(slug_text="mug"), a_product(slug_text="mug-a"))
+    await load(shop, rows_of("A", "B", name="Mug"))
+    assert stored(shop, "A").slug.startswith("mug-")
+    assert stored(shop, "A").slug != "mug-a"
+    assert stored(shop, "B").slug == "mug-b"
+
+
 async def test_its_own_slug_is_no_slug_that_is_taken(shop: Shop) -> None:
     mug = a_product(sku_text="MUG", slug_text="mug", name="Mug", price=gbp("7.99"))
     await shop.keep(mug)
