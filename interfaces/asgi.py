@@ -2,8 +2,10 @@
 
 from dependency_injector import providers
 
+from interfaces.collecting import tune_collector
 from interfaces.container import Container
 from interfaces.http.app import create_app
 from interfaces.settings import load
 
 app = create_app(Container(settings=providers.Object(load())))
+tune_collector()

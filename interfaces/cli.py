@@ -15,6 +15,7 @@ from application.identity.actor import OPERATOR
 from application.shared.errors import StorageFailure
 from domain.shared.errors import DomainError
 from interfaces import logs
+from interfaces.collecting import tune_collector
 from interfaces.commands.catalog import RowsRefused, catalog_commands
 from interfaces.commands.db import db_commands
 from interfaces.commands.idempotency import idempotency_commands
@@ -88,7 +89,9 @@ def serve(
         "timeout_graceful_shutdown": round(settings.shutdown_seconds),
     }
     if workers == 1:
-        uvicorn.run(create_app(shop), **options)
+        served = create_app(shop)
+        tune_collector()
+        uvicorn.run(served, **options)
     else:
         uvicorn.run("interfaces.asgi:app", workers=workers, **options)
 

@@ -36,7 +36,7 @@ class Draft:
         """The product that comes of it, its slug none of those that are taken."""
         return Product.create(
             sku=self.sku,
-            slug=self.slug or self._free_slug(taken, at),
+            slug=self.slug or free_slug(self.name, self.sku, taken, at=at),
             name=self.name,
             price=self.price,
             description=self.description,
@@ -49,11 +49,13 @@ class Draft:
             at=at,
         )
 
-    def _free_slug(self, taken: Set[Slug], at: datetime) -> Slug:
-        for suggested in self.suggested_slugs:
-            if suggested not in taken:
-                return suggested
-        return numbered(suggested, new_id(at).hex[-8:])
+
+def free_slug(name: str, sku: Sku, taken: Set[Slug], *, at: datetime) -> Slug:
+    """One that is not taken, and as near to what the name suggests as can be."""
+    for suggested in suggested_slugs(name, sku):
+        if suggested not in taken:
+            return suggested
+    return numbered(suggested, new_id(at).hex[-8:])
 
 
 def suggested_slugs(name: str, sku: Sku) -> tuple[Slug, Slug]:

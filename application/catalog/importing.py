@@ -3,7 +3,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from application.catalog.drafts import Draft, suggested_slugs
+from application.catalog.drafts import Draft, free_slug, suggested_slugs
 from application.catalog.exchange import CategoryPath, ProductRow, ProductValues, RefusedRow
 from application.catalog.loading import (
     AT_ONCE,
@@ -23,8 +23,7 @@ from domain.catalog.product import Product, ProductChanges, ProductSlugTaken, Sk
 from domain.catalog.stock import Because, Cause
 from domain.catalog.tag import TAG_NAME_LENGTH, Tag
 from domain.identity.user import Permission
-from domain.shared.ids import new_id
-from domain.shared.text import Slug, numbered
+from domain.shared.text import Slug
 
 Row = ProductRow | RefusedRow
 
@@ -96,9 +95,7 @@ class _Run:
         values: dict[str, Any] = {**row.values}
         category_id = await self._shelf(work, values.pop("category", ()))
         if "slug" not in values:
-            suggested = suggested_slugs(row.values["name"], row.sku)
-            free = next((slug for slug in suggested if slug not in taken), None)
-            values["slug"] = free or numbered(suggested[-1], new_id(self.clock()).hex[-8:])
+            values["slug"] = free_slug(row.values["name"], row.sku, taken, at=self.clock())
         taken.add(values["slug"])
         return Draft(sku=row.sku, category_id=category_id, **values)
 

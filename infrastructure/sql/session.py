@@ -1,7 +1,18 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Delete, Select, Table, event, inspect
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Delete,
+    Select,
+    Table,
+    any_,
+    event,
+    inspect,
+    literal,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -85,6 +96,13 @@ def insert_into(session: AsyncSession, table: Table) -> postgresql.Insert | sqli
 
 async def insert_if_absent(session: AsyncSession, table: Table, row: Mapping[str, Any]) -> None:
     await session.execute(insert_into(session, table).values(**row).on_conflict_do_nothing())
+
+
+def one_of(session: AsyncSession, column: Column[T], values: Iterable[T]) -> ColumnElement[bool]:
+    """Whether it is one of them; to PostgreSQL they are one parameter, however many they are."""
+    if session.get_bind().dialect.name == "sqlite":
+        return column.in_({*values})
+    return column == any_(literal([*{*values}], ARRAY(column.type)))
 
 
 async def removed(session: AsyncSession, statement: Delete) -> int:

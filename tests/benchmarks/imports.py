@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import csv
-import gc
 import random
 import signal
 import sys
@@ -31,6 +30,7 @@ from infrastructure.sql.database import Limits, connect
 from infrastructure.sql.mapping import TABLES
 from infrastructure.sql.migrating import Migrations
 from infrastructure.sql.unit_of_work import SqlUnitOfWork
+from interfaces.collecting import tune_collector
 from interfaces.exchange.products import product_rows
 from interfaces.exchange.rows import Format
 from tests.servers import postgres_cluster
@@ -120,7 +120,7 @@ async def _import_file(url: str, path: Path) -> tuple[float, float]:
     importing = Importing(lambda: SqlUnitOfWork(engine), utc_now)
     async with engine.connect():
         pass  # so that the first connection is no part of what is measured
-    gc.collect()
+    tune_collector()  # as the command does
     before = _memory("VmRSS")
     with path.open("rb") as file:
         begun = time.perf_counter()

@@ -12,7 +12,7 @@ from domain.shared.text import Slug
 from infrastructure.sql.catalog.mapping import categories, product_tags, products, tags
 from infrastructure.sql.catalog.paths import paths
 from infrastructure.sql.catalog.storing import index_everything, insert_products
-from infrastructure.sql.session import found, locking
+from infrastructure.sql.session import found, locking, one_of
 
 
 class SqlCategories:
@@ -122,13 +122,14 @@ class SqlProducts:
         self, ids: Iterable[ProductId], skus: Iterable[Sku] = ()
     ) -> Sequence[Product]:
         by_id: ColumnElement[bool] = products.c.id.in_({*ids})
-        by_sku = and_(products.c.sku.in_({*skus}), products.c.deleted_at.is_(None))
+        has_one = one_of(self._session, products.c.sku, skus)
+        by_sku = and_(has_one, products.c.deleted_at.is_(None))
         statement = select(Product).where(or_(by_id, by_sku)).order_by(products.c.id)
         return (await self._session.scalars(locking(statement))).all()
 
     async def taken(self, slugs: Iterable[Slug]) -> set[Slug]:
         statement = select(products.c.slug).where(
-            products.c.slug.in_({*slugs}), products.c.deleted_at.is_(None)
+            one_of(self._session, products.c.slug, slugs), products.c.deleted_at.is_(None)
         )
         return {*await self._session.scalars(statement)}
 
