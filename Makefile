@@ -19,7 +19,7 @@ run: $(VENV)/.run ## the service on the embedded SQLite file, at http://127.0.0.
 	$(BIN)/tradepost serve $(ARGS)
 
 test: $(VENV)/.dev ## every test, PostgreSQL included (ARGS="tests/unit -x")
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 unit: $(VENV)/.dev ## the tests that need no database
 	$(BIN)/pytest tests/unit

@@ -88,7 +88,9 @@ class GivenServer:
 
 
 def _named(database: str) -> str:
-    return f"tradepost_test_{database}"
+    # Of several processes that test at once each has its own.
+    process = os.environ.get("PYTEST_XDIST_WORKER", "")
+    return f"tradepost_test_{process}{database}"
 
 
 @contextmanager
