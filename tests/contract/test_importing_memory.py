@@ -17,7 +17,7 @@ from tests.builders import an_actor, gbp
 from tests.contract.backends import SqlBackend
 
 BATCH: Final = 20
-ROWS: Final = 30 * BATCH
+ROWS: Final = 45 * BATCH
 CHARACTERS: Final = 9_000  # of each row
 
 
