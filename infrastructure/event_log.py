@@ -29,6 +29,13 @@ class Journal:
             if isinstance(aggregate, Product):
                 self.movements += aggregate.release_movements()
 
+    def add(self, later: "Journal") -> None:
+        self.events += later.events
+        self.movements += later.movements
+
+    def copy(self) -> "Journal":
+        return Journal([*self.events], [*self.movements])
+
     def forget(self, aggregates: Iterable[Aggregate], *, since: tuple[int, int]) -> None:
         """Go back to the marks, as if the aggregates had recorded nothing since."""
         # Not gathered: whom a rollback has undone may not even know its own id.

@@ -54,6 +54,15 @@ async def _always_ready() -> None:
     """A shop in this process is there as soon as the process is."""
 
 
+def _reads(
+    backend: providers.Provider[str], memory: tuple[Any, ...], sql: tuple[Any, ...]
+) -> providers.Selector[Any]:
+    """Queries in their two forms, each a class and what it looks into."""
+    return providers.Selector(
+        backend, memory=providers.Factory(*memory), sql=providers.Factory(*sql)
+    )
+
+
 class Container(containers.DeclarativeContainer):
     """The one place where every abstraction meets its implementation."""
 
@@ -77,11 +86,7 @@ class Container(containers.DeclarativeContainer):
     engine = providers.Singleton(connect, settings.provided.database_url, limits)
     migrations = providers.Singleton(Migrations, settings.provided.database_url)
 
-    sessions: providers.Selector[Any] = providers.Selector(
-        backend,
-        memory=providers.Factory(MemorySessionQueries, memory),
-        sql=providers.Factory(SqlSessionQueries, engine),
-    )
+    sessions = _reads(backend, (MemorySessionQueries, memory), (SqlSessionQueries, engine))
     tokens = providers.Singleton(
         JwtAccessTokens,
         settings.provided.secrets,
@@ -95,41 +100,13 @@ class Container(containers.DeclarativeContainer):
         memory=providers.Factory(MemoryUnitOfWork, memory, recognition.provided.heard),
         sql=providers.Factory(SqlUnitOfWork, engine, recognition.provided.heard),
     )
-    users: providers.Selector[Any] = providers.Selector(
-        backend,
-        memory=providers.Factory(MemoryUserQueries, memory),
-        sql=providers.Factory(SqlUserQueries, engine),
-    )
-    categories: providers.Selector[Any] = providers.Selector(
-        backend,
-        memory=providers.Factory(MemoryCategoryQueries, memory),
-        sql=providers.Factory(SqlCategoryQueries, engine),
-    )
-    tags: providers.Selector[Any] = providers.Selector(
-        backend,
-        memory=providers.Factory(MemoryTagQueries, memory),
-        sql=providers.Factory(SqlTagQueries, engine),
-    )
-    products: providers.Selector[Any] = providers.Selector(
-        backend,
-        memory=providers.Factory(MemoryProductQueries, memory),
-        sql=providers.Factory(SqlProductQueries, engine),
-    )
-    accounts: providers.Selector[Any] = providers.Selector(
-        backend,
-        memory=providers.Factory(MemoryAccountQueries, memory),
-        sql=providers.Factory(SqlAccountQueries, engine),
-    )
-    transfers: providers.Selector[Any] = providers.Selector(
-        backend,
-        memory=providers.Factory(MemoryTransferQueries, memory),
-        sql=providers.Factory(SqlTransferQueries, engine),
-    )
-    orders: providers.Selector[Any] = providers.Selector(
-        backend,
-        memory=providers.Factory(MemoryOrderQueries, memory),
-        sql=providers.Factory(SqlOrderQueries, engine),
-    )
+    users = _reads(backend, (MemoryUserQueries, memory), (SqlUserQueries, engine))
+    categories = _reads(backend, (MemoryCategoryQueries, memory), (SqlCategoryQueries, engine))
+    tags = _reads(backend, (MemoryTagQueries, memory), (SqlTagQueries, engine))
+    products = _reads(backend, (MemoryProductQueries, memory), (SqlProductQueries, engine))
+    accounts = _reads(backend, (MemoryAccountQueries, memory), (SqlAccountQueries, engine))
+    transfers = _reads(backend, (MemoryTransferQueries, memory), (SqlTransferQueries, engine))
+    orders = _reads(backend, (MemoryOrderQueries, memory), (SqlOrderQueries, engine))
     readiness: providers.Selector[Any] = providers.Selector(
         backend,
         memory=providers.Object(_always_ready),

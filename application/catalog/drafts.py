@@ -142,3 +142,9 @@ class Known:
         """TagNotFound, naming them, if some of the tags are not there."""
         if missing := {*slugs} - self.tags:
             raise TagNotFound(*missing)
+
+
+async def category_of(work: CatalogWork, product: Product) -> Category | None:
+    """The category that a stored product is in."""
+    known = await Known.to_patches(work, [], [product])
+    return known.category(product.category_id)

@@ -1,6 +1,7 @@
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 
+from application.catalog.drafts import category_of
 from application.catalog.ports import CatalogWork
 from application.catalog.queries import ProductDetails
 from application.identity.actor import Actor
@@ -64,7 +65,6 @@ class Inventory:
             product = await work.products.get(id, lock=True)
             unchanged_since(expected, product)
             change(product)
-            shelf = [product.category_id] if product.category_id else []
-            categories = await work.categories.find_all(shelf)
+            category = await category_of(work, product)
             await work.commit()
-        return ProductDetails.of(product, categories[0] if categories else None)
+        return ProductDetails.of(product, category)

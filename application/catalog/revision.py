@@ -1,7 +1,7 @@
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
-from application.catalog.drafts import Draft, Known, ProductPatch, changes
+from application.catalog.drafts import Draft, Known, ProductPatch, category_of, changes
 from application.catalog.ports import CatalogWork
 from application.catalog.queries import ProductDetails
 from application.identity.actor import Actor
@@ -32,14 +32,7 @@ class Revision:
         expected: Container[int] | None = None,
     ) -> ProductDetails:
         """Change what is named."""
-        actor.require(Permission.MANAGE_CATALOG)
-        async with self.begin() as work:
-            product = await work.products.get(id, lock=True)
-            unchanged_since(expected, product)
-            known = await Known.to_patches(work, [patch], [product])
-            category = self._revise(product, patch, known)
-            await work.commit()
-        return ProductDetails.of(product, category)
+        return await self._apply(actor, id, lambda _: patch, expected)
 
     async def replace(
         self,
@@ -50,27 +43,7 @@ class Revision:
         expected: Container[int] | None = None,
     ) -> ProductDetails:
         """Make everything as the draft says, but the stock, and the slug where it has none."""
-        whole: ProductPatch = {
-            "sku": draft.sku,
-            "name": draft.name,
-            "description": draft.description,
-            "price": draft.price,
-            "category_id": draft.category_id,
-            "tags": draft.tags,
-            "is_active": draft.is_active,
-        }
-        if draft.slug is not None:
-            whole["slug"] = draft.slug
-        actor.require(Permission.MANAGE_CATALOG)
-        async with self.begin() as work:
-            product = await work.products.get(id, lock=True)
-            unchanged_since(expected, product)
-            gone = dict.fromkeys(product.metadata)
-            whole["metadata"] = {**gone, **(draft.metadata or {})}
-            known = await Known.to_patches(work, [whole], [product])
-            category = self._revise(product, whole, known)
-            await work.commit()
-        return ProductDetails.of(product, category)
+        return await self._apply(actor, id, lambda product: _whole(product, draft), expected)
 
     async def revise_all(
         self, actor: Actor, patches: Sequence[PatchOfOne | DomainError], *, skip: bool
@@ -121,8 +94,24 @@ class Revision:
             [product] = found
             unchanged_since(expected, product)
             product.restore(at=self.clock())
-            known = await Known.to_patches(work, [], [product])
-            category = known.category(product.category_id)
+            category = await category_of(work, product)
+            await work.commit()
+        return ProductDetails.of(product, category)
+
+    async def _apply(
+        self,
+        actor: Actor,
+        id: ProductId,
+        patch_of: Callable[[Product], ProductPatch],
+        expected: Container[int] | None,
+    ) -> ProductDetails:
+        actor.require(Permission.MANAGE_CATALOG)
+        async with self.begin() as work:
+            product = await work.products.get(id, lock=True)
+            unchanged_since(expected, product)
+            patch = patch_of(product)
+            known = await Known.to_patches(work, [patch], [product])
+            category = self._revise(product, patch, known)
             await work.commit()
         return ProductDetails.of(product, category)
 
@@ -131,3 +120,21 @@ class Revision:
         known.check_tags(patch.get("tags", ()))
         product.revise(changes(product, patch), at=self.clock())
         return category
+
+
+def _whole(product: Product, draft: Draft) -> ProductPatch:
+    """The patch that makes of the product what the draft says."""
+    gone = dict.fromkeys(product.metadata)
+    whole: ProductPatch = {
+        "sku": draft.sku,
+        "name": draft.name,
+        "description": draft.description,
+        "price": draft.price,
+        "category_id": draft.category_id,
+        "tags": draft.tags,
+        "is_active": draft.is_active,
+        "metadata": {**gone, **(draft.metadata or {})},
+    }
+    if draft.slug is not None:
+        whole["slug"] = draft.slug
+    return whole

@@ -20,6 +20,11 @@ class DomainError(Exception):
         super().__init__(message)
         self.details = details
 
+    @property
+    def fault(self) -> tuple[str | None, str]:
+        """The field that is to blame, where one is, and what is wrong."""
+        return self.details.get("field"), self.details.get("reason", str(self))
+
 
 class NotFound(DomainError):
     code = "not-found"

@@ -111,6 +111,8 @@ class MemoryDatabase:
         removed: Iterable[Key],
         answers: Mapping[RequestKey, StoredAnswer],
         journal: Journal,
+        *,
+        purged: Iterable[RequestKey] = (),
     ) -> None:
         """Take all of it or, raising, nothing. No await in here: nobody ever sees half of it."""
         failure, self._failure = self._failure, None
@@ -127,13 +129,11 @@ class MemoryDatabase:
             self.rows[kind][id] = entity
             for unique, key in self.uniques_of(entity):
                 self._indexes[unique.name][key] = id
+        for key in purged:
+            self.answers.pop(key, None)
         self.answers.update(answers)
         self.outbox += journal.events
         self.movements += journal.movements
-
-    def forget_answers(self, keys: Iterable[RequestKey]) -> None:
-        for key in keys:
-            self.answers.pop(key, None)
 
     def _unindex(self, entity: Aggregate) -> None:
         for unique, key in self.uniques_of(entity):
@@ -259,7 +259,7 @@ class _Pending:
             {*self.freed},
             {**self.answers},
             {*self.purged},
-            Journal([*self.journal.events], [*self.journal.movements]),
+            self.journal.copy(),
         )
 
 
@@ -334,18 +334,21 @@ class MemorySession:
         await self.flush()
         pending, self._pending, self._broken = self._pending, _Pending(), True
         journal = drain()
-        pending.journal.events += journal.events
-        pending.journal.movements += journal.movements
-        self.database.forget_answers(pending.purged)
-        self.database.apply(pending.stored, pending.removed, pending.answers, pending.journal)
+        pending.journal.add(journal)
+        self.database.apply(
+            pending.stored,
+            pending.removed,
+            pending.answers,
+            pending.journal,
+            purged=pending.purged,
+        )
         self._broken = False
         self.close()
         return journal
 
     def write(self, journal: Journal) -> None:
         """Keep this with what is pending."""
-        self._pending.journal.events += journal.events
-        self._pending.journal.movements += journal.movements
+        self._pending.journal.add(journal)
 
     def forget(self, entities: Iterable[Aggregate] | None = None) -> None:
         """Let go of them, or of everything that was got or added; it has to be flushed."""
@@ -381,16 +384,18 @@ class MemorySession:
         await self.database.locks.take(key, self)
         return self._pending.answers.get(key) or self.database.answers.get(key)
 
-    def purge(self, expired: Callable[[StoredAnswer], bool], most: int) -> int:
+    async def purge(self, expired: Callable[[StoredAnswer], bool], most: int) -> int:
         """Forget answers that nobody holds the key of, the oldest first."""
         answers, locks = self.database.answers, self.database.locks
         found = [
             key
             for key, stored in sorted(answers.items(), key=lambda item: item[1].until)
-            if expired(stored) and not locks.is_held(key) and key not in self._pending.purged
-        ]
-        self._pending.purged.update(found[:most])
-        return len(found[:most])
+            if expired(stored) and not locks.is_held(key)
+        ][:most]
+        for key in found:
+            await locks.take(key, self)
+        self._pending.purged.update(found)
+        return len(found)
 
     def keep(self, key: RequestKey, stored: StoredAnswer) -> None:
         self._pending.answers[key] = stored

@@ -46,7 +46,7 @@ class MemoryIdempotencyKeys:
         self._session.keep(key, StoredAnswer(answer, until))
 
     async def purge(self, *, at: datetime, most: int) -> int:
-        return self._session.purge(lambda stored: stored.until <= at, most)
+        return await self._session.purge(lambda stored: stored.until <= at, most)
 
 
 class MemoryUnitOfWork:

@@ -15,6 +15,7 @@ from application.catalog.loading import Outcome
 from application.identity.actor import OPERATOR
 from application.shared.errors import RowRefused
 from domain.shared.money import Currency
+from interfaces.collecting import tune_collector
 from interfaces.commands.running import in_shop
 from interfaces.container import Container
 from interfaces.exchange.categories import category_rows
@@ -157,6 +158,7 @@ def _writing(file: Path | None) -> Iterator[BinaryIO]:
 
 def _loaded(load: Callable[[], Outcome], things: str) -> None:
     """Load, and tell in one line what came of it."""
+    tune_collector()
     try:
         outcome = load()
     except RowRefused as refused:
@@ -174,7 +176,5 @@ def _tell(row: RefusedRow) -> None:
 
 
 def _line(row: RefusedRow) -> str:
-    field, reason = row.refusal.details.get("field"), row.refusal.details.get("reason")
-    if field is None:
-        return f"row {row.number}: {row.refusal}"
-    return f"row {row.number}: {field}: {reason or row.refusal}"
+    field, wrong = row.refusal.fault
+    return f"row {row.number}: {wrong}" if field is None else f"row {row.number}: {field}: {wrong}"

@@ -2,7 +2,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from interfaces.collecting import tune_collector
 from interfaces.container import Container, close
 
 T = TypeVar("T")
@@ -10,8 +9,6 @@ T = TypeVar("T")
 
 def in_shop(shop: Container, command: Callable[[Container], Awaitable[T]]) -> T:
     """Run the command to its end, again if the storage asks for it, and close the shop."""
-
-    tune_collector()
 
     async def run() -> T:
         try:

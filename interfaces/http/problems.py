@@ -180,17 +180,10 @@ def problem_of_row(index: int, cause: Exception) -> Problem:
     return problem
 
 
-def fault_of(cause: Exception) -> tuple[str | None, str]:
-    """The field that a refusal blames, where it blames one, and what is wrong with it."""
-    if isinstance(cause, DomainError):
-        return cause.details.get("field"), cause.details.get("reason", str(cause))
-    return None, str(cause)
-
-
-def problem_of_file_row(number: int, cause: Exception) -> Problem:
+def problem_of_file_row(number: int, cause: DomainError) -> Problem:
     """The problem of one row of a file, which it names as a spreadsheet or an editor counts."""
     problem = problem_of(cause)
-    field, detail = fault_of(cause)
+    field, detail = cause.fault
     where = {"row": number} if field is None else {"row": number, "field": field}
     problem.details |= {"row": number, "errors": [{**where, "detail": detail}]}
     return problem

@@ -10,7 +10,7 @@ from application.shared.errors import Busy
 from application.shared.idempotency import Answer, KeyInUse, RequestKey
 from tests.builders import BY_HAND, NOON, a_product
 from tests.contract.backends import Backend
-from tests.contract.steps import failing, product_in, waits
+from tests.contract.steps import Mishap, failing, product_in, waits
 
 TOMORROW: Final = NOON + timedelta(days=1)
 ANSWER: Final = Answer(
@@ -239,3 +239,12 @@ async def test_a_purge_leaves_alone_what_is_being_taken_over(backend: Backend) -
         await work.keys.keep(key, ANSWER, until=TOMORROW + timedelta(days=1))
         await work.commit()
     assert await claim(backend, key, at=TOMORROW) == ANSWER
+
+
+async def test_a_purge_whose_commit_fails_purges_nothing(backend: Backend) -> None:
+    key = a_key()
+    await claim(backend, key)
+    backend.fail_next_commit(Mishap())
+    with pytest.raises(Mishap):
+        await purge(backend, at=TOMORROW)
+    assert await claim(backend, key) == ANSWER

@@ -1,13 +1,14 @@
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 import pytest
 
+from application.ordering.ports import OrderingWork
 from application.shared.errors import InUse
 from domain.catalog.category import CategoryId
-from domain.catalog.product import ProductId
+from domain.catalog.product import Product, ProductId
 from domain.shared.aggregate import Aggregate
 from infrastructure.memory import accounts, identity, ordering
 from infrastructure.memory.catalog import repositories as catalog
@@ -249,17 +250,15 @@ async def test_what_was_just_put_into_a_category_keeps_it_from_being_removed(
     assert await backend.categories.find(CategoryId(mugs.id))
 
 
-async def test_of_a_category_that_goes_and_a_product_that_comes_one_is_refused(
-    backend: Backend,
-) -> None:
-    mugs = a_category()
-    mug = a_product(category=mugs)
-    await backend.keep(mugs)
+async def going_while_it_comes(
+    backend: Backend, remove: Callable[[OrderingWork], Awaitable[None]], mug: Product
+) -> bool:
+    """Whether the product has come that refers to what is removed; one of both is refused."""
     under_way = asyncio.Event()
 
     async def go() -> None:
         async with backend.begin() as work:
-            await work.categories.remove(await category_in(work, mugs))
+            await remove(work)
             await work.flush()
             under_way.set()
             await asyncio.sleep(LONG_ENOUGH)
@@ -272,8 +271,20 @@ async def test_of_a_category_that_goes_and_a_product_that_comes_one_is_refused(
     ends = await asyncio.gather(go(), come(), return_exceptions=True)
 
     assert sorted(type(end).__name__ for end in ends) == ["InUse", "NoneType"]
-    found = await backend.products.find(ProductId(mug.id))
-    assert (found is None) is (await backend.categories.find(CategoryId(mugs.id)) is None)
+    return await backend.products.find(ProductId(mug.id)) is not None
+
+
+async def test_of_a_category_that_goes_and_a_product_that_comes_one_is_refused(
+    backend: Backend,
+) -> None:
+    mugs = a_category()
+    await backend.keep(mugs)
+
+    async def remove(work: OrderingWork) -> None:
+        await work.categories.remove(await category_in(work, mugs))
+
+    has_come = await going_while_it_comes(backend, remove, a_product(category=mugs))
+    assert (not has_come) is (await backend.categories.find(CategoryId(mugs.id)) is None)
 
 
 async def test_a_tag_that_something_has_cannot_be_removed_be_it_deleted(backend: Backend) -> None:
@@ -323,25 +334,11 @@ async def test_of_a_tag_that_goes_and_a_product_that_comes_with_it_one_is_refuse
     backend: Backend,
 ) -> None:
     tea = a_tag()
-    mug = a_product(tags=[tea])
     await backend.keep(tea)
-    under_way = asyncio.Event()
 
-    async def go() -> None:
-        async with backend.begin() as work:
-            await work.tags.remove(await tag_in(work, tea))
-            await work.flush()
-            under_way.set()
-            await asyncio.sleep(LONG_ENOUGH)
-            await work.commit()
+    async def remove(work: OrderingWork) -> None:
+        await work.tags.remove(await tag_in(work, tea))
 
-    async def come() -> None:
-        await under_way.wait()
-        await backend.keep(mug)
-
-    ends = await asyncio.gather(go(), come(), return_exceptions=True)
-
-    assert sorted(type(end).__name__ for end in ends) == ["InUse", "NoneType"]
-    found = await backend.products.find(ProductId(mug.id))
+    has_come = await going_while_it_comes(backend, remove, a_product(tags=[tea]))
     async with backend.begin() as work:
-        assert (found is None) is (await work.tags.known([tea.slug]) == set())
+        assert (not has_come) is (await work.tags.known([tea.slug]) == set())

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, any_, bindparam, func, select, true
+from sqlalchemy import Column, ColumnElement, Select, any_, bindparam, func, select, true
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.catalog.queries import RELEVANCE, InCategory, ProductDetails, ProductFilter
@@ -32,14 +32,17 @@ async def product_page(
         return Page([], total=0 if request.with_total else None)
     dialect = engine.dialect.name
     here, everywhere = _not_implied(request, wanted), [*_conditions(wanted, request.sort, dialect)]
-    position = _position(request.sort)
+    position: Callable[[AnyRow], Position]
     if request.sort.field == RELEVANCE:
         rows, position = _best(request, wanted, dialect), ranked_position
-    elif _is_of_each_category(wanted, dialect):
-        rows = _of_each_category(request, here, dialect)
     else:
-        matching = records.product_details().where(*_conditions(here, request.sort, dialect))
-        rows = cut(following(matching, request, _SORTS[request.sort.field], products.c.id), request)
+        column = _SORTS[request.sort.field]
+        position = _position_by(column)
+        if _is_of_each_category(wanted, dialect):
+            rows = _of_each_category(request, here, dialect)
+        else:
+            matching = records.product_details().where(*_conditions(here, request.sort, dialect))
+            rows = cut(following(matching, request, column, products.c.id), request)
     return await read(
         engine,
         rows,
@@ -50,8 +53,7 @@ async def product_page(
     )
 
 
-def _position(sort: Sort) -> Callable[[AnyRow], Position]:
-    column = _SORTS.get(sort.field, products.c.id)
+def _position_by(column: Column[Any]) -> Callable[[AnyRow], Position]:
     return lambda row: Position(getattr(row, column.name), row.id)
 
 

@@ -78,14 +78,4 @@ def product(row: AnyRow) -> ProductDetails:
 
 
 def movement(row: AnyRow) -> Movement:
-    return Movement(
-        id=row.id,
-        product_id=row.product_id,
-        change=row.change,
-        stock_after=row.stock_after,
-        cause=row.cause,
-        actor_id=row.actor_id,
-        reason=row.reason,
-        order_id=row.order_id,
-        at=row.at,
-    )
+    return Movement(**row._mapping)

@@ -19,7 +19,6 @@ from interfaces.exchange.writing import header, written
 from interfaces.http.bulk import OnError
 from interfaces.http.dependencies import CurrentActor, reading, shop_of, use_case
 from interfaces.http.openapi import problems
-from interfaces.http.problems import fault_of
 from interfaces.http.routing import router
 from interfaces.http.schemas import View
 from interfaces.http.uploads import UploadRoute, uploaded
@@ -49,7 +48,7 @@ class RefusedRowOut(View):
 
     @classmethod
     def of(cls, row: RefusedRow) -> Self:
-        field, detail = fault_of(row.refusal)
+        field, detail = row.refusal.fault
         return cls(row=row.number, field=field, code=row.refusal.code, detail=detail)
 
 

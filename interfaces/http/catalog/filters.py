@@ -21,10 +21,18 @@ from interfaces.http.problems import validation_error
 from interfaces.http.schemas import QueryBool, Slug, is_uuid
 
 LONGEST_QUERY: Final = 200
-ID_OR_SLUG: Final = r"^([a-z0-9-]+|[0-9A-Fa-f-]{36})$"
 MOST_TAGS: Final = 20
 MOST_SKUS: Final = 100
 
+IdOrSlug = Annotated[
+    str | None,
+    Query(
+        pattern=r"^([a-z0-9-]+|[0-9A-Fa-f-]{36})$",
+        max_length=SLUG_LENGTH,
+        description="id or slug",
+    ),
+]
+CategoryOnly = Annotated[QueryBool, Query(description="without the categories below it")]
 QueryPrice = Annotated[str | None, Query(max_length=20, examples=["9.99"])]
 
 
@@ -57,13 +65,8 @@ async def _filter(
 
 async def _filter_with_category(
     wanted: Annotated[ProductFilter, Depends(_filter)],
-    category: Annotated[
-        str | None,
-        Query(pattern=ID_OR_SLUG, max_length=SLUG_LENGTH, description="id or slug"),
-    ] = None,
-    category_only: Annotated[
-        QueryBool, Query(description="without the categories below it")
-    ] = False,
+    category: IdOrSlug = None,
+    category_only: CategoryOnly = False,
 ) -> ProductFilter:
     if category is None:
         return wanted

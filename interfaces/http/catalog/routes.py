@@ -15,11 +15,15 @@ from application.catalog.tagging import Tagging
 from domain.catalog.category import DEEPEST, CategoryId
 from domain.catalog.product import ProductId, Sku
 from domain.catalog.tag import TagId
-from domain.shared.text import SLUG_LENGTH
 from domain.shared.text import Slug as SlugText
 from interfaces.http.answers import nothing, resource
 from interfaces.http.bulk import BulkOut
-from interfaces.http.catalog.filters import ID_OR_SLUG, ProductsWanted, ProductsWantedAnywhere
+from interfaces.http.catalog.filters import (
+    CategoryOnly,
+    IdOrSlug,
+    ProductsWanted,
+    ProductsWantedAnywhere,
+)
 from interfaces.http.catalog.schemas import (
     BulkCreate,
     BulkPatch,
@@ -51,7 +55,7 @@ from interfaces.http.dependencies import (
 from interfaces.http.openapi import problems
 from interfaces.http.pages import ListOf, Paging, paging
 from interfaces.http.routing import RehearsableRoute, router
-from interfaces.http.schemas import PLAIN_INTEGER, Id, QueryBool, Slug, is_uuid
+from interfaces.http.schemas import PLAIN_INTEGER, Id, Slug, is_uuid
 
 BrowsingService = Annotated[Browsing, reading(lambda shop: shop.browsing)]
 CurationService = Annotated[Curation, use_case(lambda shop: shop.curation)]
@@ -111,10 +115,7 @@ async def create_category(
 )
 async def get_category_tree(
     browsing: BrowsingService,
-    root: Annotated[
-        str | None,
-        Query(pattern=ID_OR_SLUG, max_length=SLUG_LENGTH, description="id or slug"),
-    ] = None,
+    root: IdOrSlug = None,
     depth: Annotated[int | None, Query(ge=1, le=DEEPEST), PLAIN_INTEGER] = None,
 ) -> Response:
     """The categories as a tree, siblings by name, with the number of products on sale."""
@@ -136,9 +137,7 @@ async def list_products_of_category(
     actor: OptionalActor,
     browsing: BrowsingService,
     wanted: ProductsWanted,
-    category_only: Annotated[
-        QueryBool, Query(description="without the categories below it")
-    ] = False,
+    category_only: CategoryOnly = False,
 ) -> Response:
     """Products on sale in this category and, unless it alone is wanted, in those below it."""
     inside = replace(wanted, category=InCategory(id=CategoryId(id), only=category_only))

@@ -171,14 +171,7 @@ class TagOut(View):
 
     @classmethod
     def of(cls, tag: TagDetails) -> Self:
-        return cls(
-            id=tag.id,
-            name=tag.name,
-            slug=tag.slug,
-            product_count=tag.product_count,
-            post_count=tag.post_count,
-            version=tag.version,
-        )
+        return cls.model_validate(tag, from_attributes=True)
 
     @classmethod
     def of_new(cls, tag: Tag) -> Self:
