@@ -256,7 +256,7 @@ async def test_what_does_not_pass_is_given_up_at_last(
     product = await api.product()
     tries = 0
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         nonlocal tries
         tries += 1
         raise failure
