@@ -19,6 +19,7 @@ from interfaces.collecting import tune_collector
 from interfaces.commands.catalog import RowsRefused, catalog_commands
 from interfaces.commands.db import db_commands
 from interfaces.commands.idempotency import idempotency_commands
+from interfaces.commands.orders import order_commands
 from interfaces.commands.users import user_commands
 from interfaces.container import Container
 from interfaces.http.app import create_app
@@ -124,6 +125,7 @@ def print_openapi() -> None:
 app.add_typer(db_commands(lambda: _shop().migrations()), name="db")
 app.add_typer(catalog_commands(_ready_shop), name="catalog")
 app.add_typer(idempotency_commands(_ready_shop), name="idempotency")
+app.add_typer(order_commands(_ready_shop), name="orders")
 app.add_typer(user_commands(_ready_shop), name="users")
 
 

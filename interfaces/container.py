@@ -22,12 +22,17 @@ from application.identity.profile import Profile
 from application.identity.recognition import Recognition
 from application.identity.registration import Registration
 from application.identity.signing_in import SigningIn
+from application.ordering.charging import Charging
 from application.ordering.checkout import Checkout
+from application.ordering.expiry import Expiry
 from application.ordering.fulfilment import Fulfilment
 from application.ordering.history import History
+from application.ordering.paying import Paying
+from application.ordering.refunding import Refunding
 from application.shared.clock import utc_now
 from application.shared.unit_of_work import Joined, Runner, UnitOfWork
 from domain.shared.money import Currency
+from infrastructure.gateways import NoGateway
 from infrastructure.memory.accounts import MemoryAccountQueries, MemoryTransferQueries
 from infrastructure.memory.catalog.queries import (
     MemoryCategoryQueries,
@@ -115,6 +120,7 @@ class Container(containers.DeclarativeContainer):
 
     runner = providers.Singleton(Runner)
     idempotency_lifetime = providers.Factory(timedelta, hours=settings.provided.idempotency_hours)
+    gateway = providers.Singleton(NoGateway)
     hasher = providers.Singleton(Argon2Hasher, settings.provided.password_hashers)
 
     registration = providers.Factory(Registration, begin=work.provider, hasher=hasher, clock=clock)
@@ -164,6 +170,10 @@ class Container(containers.DeclarativeContainer):
     statements = providers.Factory(Statements, accounts=accounts, transfers=transfers)
     checkout = providers.Factory(Checkout, begin=work.provider, clock=clock)
     fulfilment = providers.Factory(Fulfilment, begin=work.provider, clock=clock)
+    paying = providers.Factory(Paying, begin=work.provider, clock=clock)
+    refunding = providers.Factory(Refunding, begin=work.provider, clock=clock)
+    charging = providers.Factory(Charging, begin=work.provider, gateway=gateway, clock=clock)
+    expiry = providers.Factory(Expiry, begin=work.provider, run=runner, clock=clock)
     history = providers.Factory(History, orders=orders)
 
 

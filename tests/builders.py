@@ -11,7 +11,7 @@ from application.catalog.drafts import Draft
 from application.identity.actor import Actor
 from application.identity.ports import Holder
 from domain.accounts.account import Account
-from domain.accounts.transfer import Transfer
+from domain.accounts.transfer import Transfer, TransferId
 from domain.catalog.category import Category, CategoryId
 from domain.catalog.product import Product, ProductId, sku
 from domain.catalog.stock import Because, Cause
@@ -20,6 +20,9 @@ from domain.identity.session import RefreshToken, Session, SessionId
 from domain.identity.user import Role, User, UserId
 from domain.ordering.address import Address
 from domain.ordering.order import Order, OrderNumber, new_number
+from domain.ordering.payment import Payment, PaymentMethod
+from domain.ordering.refund import Refund
+from domain.shared.author import Author
 from domain.shared.money import Currency, Money
 from domain.shared.text import slug
 
@@ -285,6 +288,46 @@ def an_address(*, name: str = "Ada Lovelace", country: str = "GB") -> Address:
     )
 
 
+def a_payment(
+    order: Order,
+    amount: Money | None = None,
+    *,
+    method: PaymentMethod = PaymentMethod.EXTERNAL,
+    transfer: Transfer | None = None,
+    actor: User | None = None,
+    at: datetime = NOON,
+) -> Payment:
+    """
+    A payment of all that is due, or of the amount, received for this order.
+
+    It goes into a backend only after its order, its actor and, of store credit, its transfer.
+    """
+    by = Author(actor.id if actor else order.customer_id)
+    payment = Payment.of(order, amount, method, by=by, at=at)
+    payment.receive(order, transfer_id=TransferId(transfer.id) if transfer else None, by=by, at=at)
+    return payment
+
+
+def a_refund(
+    order: Order,
+    *payments: Payment,
+    amount: Money | None = None,
+    transfer: Transfer | None = None,
+    actor: User | None = None,
+    at: datetime = NOON,
+) -> Refund:
+    """
+    A refund of the amount, or of all, to these payments; of store credit with its transfer.
+
+    It goes into a backend only after its order, its payments, its actor and its transfer.
+    """
+    by = Author(actor.id if actor else order.customer_id)
+    refund = Refund.of(order, payments, amount, "damaged", by=by, at=at)
+    if transfer:
+        refund.parts[0].transfer_id = TransferId(transfer.id)
+    return refund
+
+
 def an_order(
     *products: Product,
     customer: User | None = None,
@@ -313,6 +356,6 @@ def an_order(
         expected_total=expected_total,
         shipping_address=shipping_address,
         note=note,
-        actor_id=actor.id if actor else customer_id,
+        by=Author(actor.id if actor else customer_id),
         at=at,
     )

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from domain.identity.session import SessionId
 from domain.identity.user import PERMISSIONS, Permission, Role, UserId
+from domain.shared.author import Author
 from domain.shared.errors import Forbidden
 
 
@@ -15,11 +16,17 @@ class Unauthenticated(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks, in which session, and what they may."""
+    """Who asks, in which session and which request, and what they may."""
 
     id: UserId
     role: Role
     session_id: SessionId | None = None
+    request_id: str | None = None
+
+    @property
+    def author(self) -> Author:
+        """Whom that which now happens is to be laid to."""
+        return Author(self.id, self.request_id)
 
     def may(self, permission: Permission) -> bool:
         return permission in PERMISSIONS[self.role]

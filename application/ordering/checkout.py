@@ -57,7 +57,7 @@ class Checkout:
                 expected_total=expected_total,
                 shipping_address=shipping_address,
                 note=note,
-                actor_id=actor.id,
+                by=actor.author,
                 at=at,
             )
             work.orders.add(order)

@@ -2,12 +2,13 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 from application.identity.actor import Actor
+from application.ordering.access import order_of
+from application.ordering.cancelling import cancel
 from application.ordering.ports import OrderingWork
 from application.shared.clock import Clock
 from application.shared.errors import unchanged_since
-from domain.catalog.product import Product, ProductId
 from domain.identity.user import Permission
-from domain.ordering.order import Order, OrderId, OrderNotFound
+from domain.ordering.order import Order, OrderId
 from domain.ordering.status import InvalidTransition, OrderStatus
 from domain.shared.errors import DomainError, Forbidden, InvalidValue
 
@@ -56,29 +57,22 @@ class Fulfilment:
         tracking_number: str | None = None,
         expected: Container[int] | None = None,
     ) -> Order:
-        """Along the table of transitions, as far as this actor may; cancelling restocks."""
+        """Along the table of transitions, as far as this actor may; see `cancel` for that."""
         if tracking_number is not None and to is not OrderStatus.SHIPPED:
             raise InvalidValue("tracking_number", "belongs to a shipment")
         async with self.begin() as work:
-            order = await work.orders.get(id, lock=True)
-            if order.customer_id != actor.id and not actor.may(Permission.MANAGE_ORDERS):
-                raise OrderNotFound
+            order = await order_of(actor, work, id)
             unchanged_since(expected, order)
             if error := refusal(actor, order.status, to):
                 raise error
-            by, at = actor.id, self.clock()
+            by, at = actor.author, self.clock()
             if to is OrderStatus.CONFIRMED:
-                order.confirm(reason, actor_id=by, at=at)
+                order.confirm(reason, by=by, at=at)
             elif to is OrderStatus.SHIPPED:
-                order.ship(reason, tracking_number=tracking_number, actor_id=by, at=at)
+                order.ship(reason, tracking_number=tracking_number, by=by, at=at)
             elif to is OrderStatus.DELIVERED:
-                order.deliver(reason, actor_id=by, at=at)
+                order.deliver(reason, by=by, at=at)
             else:
-                order.cancel(await _products_of(work, order), reason, actor_id=by, at=at)
+                await cancel(work, order, reason, by=by, at=at)
             await work.commit()
         return order
-
-
-async def _products_of(work: OrderingWork, order: Order) -> dict[ProductId, Product]:
-    products = await work.products.lock_all(line.product_id for line in order.lines)
-    return {ProductId(product.id): product for product in products}

@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import Protocol, Self
 from uuid import UUID
 
+from application.ordering.receipts import PaymentDetails
+from application.ordering.timeline import Happening
 from application.shared.pages import Page, PageRequest
 from domain.catalog.product import ProductId
 from domain.identity.user import UserId
@@ -22,6 +24,8 @@ class OrderSummary:
     status: OrderStatus
     customer_id: UUID
     total: Money
+    paid: Money
+    refunded: Money
     shipping_address: Address | None
     note: str | None
     tracking_number: str | None
@@ -65,6 +69,8 @@ class OrderDetails(OrderSummary):
             status=order.status,
             customer_id=order.customer_id,
             total=order.total,
+            paid=order.paid,
+            refunded=order.refunded,
             shipping_address=order.shipping_address,
             note=order.note,
             tracking_number=order.tracking_number,
@@ -94,3 +100,12 @@ class OrderQueries(Protocol):
 
     async def page(self, request: PageRequest, wanted: OrderFilter) -> Page[OrderSummary]:
         """Sorted by `placed_at` or `total`."""
+
+    async def customer_of(self, id: OrderId) -> UserId | None:
+        """Whose order it is; None if there is no such."""
+
+    async def timeline(self, id: OrderId, request: PageRequest) -> Page[Happening]:
+        """What was told of this order, sorted by `at`, in the order in which it happened."""
+
+    async def payments(self, id: OrderId, request: PageRequest) -> Page[PaymentDetails]:
+        """Of this order, with what went back of each, the oldest first; sorted by `created_at`."""

@@ -17,9 +17,11 @@ class AccountOpened(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TransferMade(Event):
+    """`actor_id` is None for the operator of the shop's machine."""
+
     name = "transfer.made"
     transfer_id: UUID
     from_account_id: UUID
     to_account_id: UUID
     amount: Money
-    actor_id: UUID
+    actor_id: UUID | None

@@ -10,7 +10,7 @@ from domain.shared import text
 from domain.shared.aggregate import Aggregate
 from domain.shared.errors import InvalidValue, NotFound
 from domain.shared.ids import new_id
-from domain.shared.money import Currency, CurrencyMismatch, Money
+from domain.shared.money import Money, OtherCurrency
 
 TransferId = NewType("TransferId", UUID)
 
@@ -23,12 +23,6 @@ class TransferNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("there is no such transfer")
-
-
-class OtherCurrency(CurrencyMismatch):
-    def __init__(self, field: str, *currencies: Currency) -> None:
-        super().__init__(*currencies)
-        self.details["field"] = field
 
 
 @dataclass(eq=False, kw_only=True)
@@ -54,7 +48,7 @@ class Transfer(Aggregate):
     entries: list[Entry] = field(repr=False)
     memo: str | None
     reference: str | None
-    actor_id: UserId
+    actor_id: UserId | None
     created_at: datetime
 
     @classmethod
@@ -66,7 +60,7 @@ class Transfer(Aggregate):
         *,
         memo: str | None = None,
         reference: str | None = None,
-        actor_id: UserId,
+        actor_id: UserId | None,
         at: datetime,
     ) -> Self:
         """Take the amount from the source and give it to the target, or change neither."""

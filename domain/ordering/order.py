@@ -3,7 +3,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NewType, Self
+from typing import Any, Final, NewType, Self
 from uuid import UUID
 
 from domain.catalog.product import InsufficientStock, Product, ProductId, Sku
@@ -21,9 +21,10 @@ from domain.ordering.events import (
 from domain.ordering.status import OrderStatus
 from domain.shared import text
 from domain.shared.aggregate import Aggregate
+from domain.shared.author import Author
 from domain.shared.errors import Conflict, InvalidValue, NotFound, RuleBroken
 from domain.shared.ids import new_id
-from domain.shared.money import Currency, CurrencyMismatch, Money
+from domain.shared.money import Currency, CurrencyMismatch, Money, OtherCurrency
 
 OrderId = NewType("OrderId", UUID)
 OrderNumber = NewType("OrderNumber", str)
@@ -64,6 +65,20 @@ class PriceChanged(Conflict):
         )
 
 
+class OrderIsCancelled(Conflict):
+    code = "order-cancelled"
+
+    def __init__(self) -> None:
+        super().__init__("a cancelled order is not paid any more")
+
+
+class Overpayment(Conflict):
+    code = "overpayment"
+
+    def __init__(self, due: Money) -> None:
+        super().__init__(f"no more than {due} is due", due=due)
+
+
 class OrderTooLarge(RuleBroken):
     code = "order-too-large"
 
@@ -91,11 +106,21 @@ class OrderLine:
 
 @dataclass(eq=False, kw_only=True)
 class Order(Aggregate):
+    """
+    What somebody wants of the shop, at the prices of the day, and how far it has come.
+
+    Of its total, `covered` is what payments cover, those under way included; `paid` is what came in
+    and `refunded` what went back, ever.
+    """
+
     number: OrderNumber
     customer_id: UserId
     status: OrderStatus
     lines: list[OrderLine] = field(repr=False)
     total: Money
+    paid: Money
+    refunded: Money
+    covered: Money
     shipping_address: Address | None = None
     note: str | None = None
     tracking_number: str | None = None
@@ -113,7 +138,7 @@ class Order(Aggregate):
         expected_total: Money | None = None,
         shipping_address: Address | None = None,
         note: str | None = None,
-        actor_id: UserId,
+        by: Author,
         at: datetime,
     ) -> Self:
         """
@@ -134,7 +159,7 @@ class Order(Aggregate):
         if short := [shortage for shortage in shortages if shortage]:
             raise InsufficientStock(*short)
         id = new_id(at)
-        ordered = Because(Cause.ORDER, actor_id, order_id=id)
+        ordered = Because(Cause.ORDER, by.actor_id, order_id=id)
         for product, quantity in basket.items():
             product.take(quantity, ordered, at=at)
         order = cls(
@@ -155,6 +180,9 @@ class Order(Aggregate):
                 for position, (product, quantity) in enumerate(basket.items(), start=1)
             ],
             total=total,
+            paid=Money(0, total.currency),
+            refunded=Money(0, total.currency),
+            covered=Money(0, total.currency),
             shipping_address=shipping_address,
             note=note,
             placed_at=at,
@@ -162,13 +190,11 @@ class Order(Aggregate):
         )
         order.record(
             OrderPlaced(
-                order_id=order.id,
                 number=number,
                 customer_id=customer_id,
                 total=total,
                 items=order.quantities,
-                actor_id=actor_id,
-                at=at,
+                **order.signed(by, at),
             )
         )
         return order
@@ -180,60 +206,123 @@ class Order(Aggregate):
             for line in self.lines
         )
 
-    def confirm(self, reason: str | None = None, *, actor_id: UserId, at: datetime) -> None:
-        self._move(OrderStatus.CONFIRMED, reason, at=at)
-        self.record(OrderConfirmed(order_id=self.id, reason=reason, actor_id=actor_id, at=at))
+    def confirm(self, reason: str | None = None, *, by: Author, at: datetime) -> None:
+        moved = self._move(OrderStatus.CONFIRMED, reason, by=by, at=at)
+        self.record(OrderConfirmed(**moved))
 
     def ship(
         self,
         reason: str | None = None,
         *,
         tracking_number: str | None = None,
-        actor_id: UserId,
+        by: Author,
         at: datetime,
     ) -> None:
         if tracking_number is not None:
             text.line("tracking_number", tracking_number, longest=TRACKING_NUMBER_LENGTH)
-        self._move(OrderStatus.SHIPPED, reason, at=at)
+        moved = self._move(OrderStatus.SHIPPED, reason, by=by, at=at)
         self.tracking_number = tracking_number
-        self.record(
-            OrderShipped(
-                order_id=self.id,
-                reason=reason,
-                tracking_number=tracking_number,
-                actor_id=actor_id,
-                at=at,
-            )
-        )
+        self.record(OrderShipped(tracking_number=tracking_number, **moved))
 
-    def deliver(self, reason: str | None = None, *, actor_id: UserId, at: datetime) -> None:
-        self._move(OrderStatus.DELIVERED, reason, at=at)
-        self.record(OrderDelivered(order_id=self.id, reason=reason, actor_id=actor_id, at=at))
+    def deliver(self, reason: str | None = None, *, by: Author, at: datetime) -> None:
+        moved = self._move(OrderStatus.DELIVERED, reason, by=by, at=at)
+        self.record(OrderDelivered(**moved))
 
     def cancel(
         self,
         products: Mapping[ProductId, Product],
         reason: str | None = None,
         *,
-        actor_id: UserId,
+        by: Author,
         at: datetime,
     ) -> None:
         """Put everything back into stock, once: a second time is an InvalidTransition."""
-        self._move(OrderStatus.CANCELLED, reason, at=at)
-        cancelled = Because(Cause.CANCELLATION, actor_id, reason, order_id=self.id)
+        moved = self._move(OrderStatus.CANCELLED, reason, by=by, at=at)
+        cancelled = Because(Cause.CANCELLATION, by.actor_id, reason, order_id=self.id)
         for line in self.lines:
             products[line.product_id].put_back(line.quantity, cancelled, at=at)
-        self.record(
-            OrderCancelled(
-                order_id=self.id, reason=reason, items=self.quantities, actor_id=actor_id, at=at
-            )
-        )
+        self.record(OrderCancelled(items=self.quantities, **moved))
 
-    def _move(self, target: OrderStatus, reason: str | None, *, at: datetime) -> None:
+    def claim(self, amount: Money | None, *, at: datetime) -> Money:
+        """
+        Set aside what a payment is to cover: the amount, or all that is due where none is named.
+
+        Raises OrderIsCancelled, Overpayment, CurrencyMismatch or InvalidValue.
+        """
+        if amount is not None:
+            self.check_amount(amount)
+        if self.status is OrderStatus.CANCELLED:
+            raise OrderIsCancelled
+        if self.due.minor == 0 or (amount is not None and amount > self.due):
+            raise Overpayment(self.due)
+        amount = amount or self.due
+        self.covered += amount
+        self.updated_at = at
+        return amount
+
+    def unclaim(self, amount: Money, *, at: datetime) -> None:
+        """The payment that was to cover this will not come."""
+        self.covered -= amount
+        self.updated_at = at
+
+    def receive(self, amount: Money, *, at: datetime) -> None:
+        """What was claimed is here."""
+        self.paid += amount
+        self.updated_at = at
+
+    def give_back(self, amount: Money, *, at: datetime) -> None:
+        """What was paid goes back; before the order is confirmed, it is then due again."""
+        self.refunded += amount
+        if self.status is OrderStatus.PENDING:
+            self.covered -= amount
+        self.updated_at = at
+
+    @property
+    def currency(self) -> Currency:
+        return self.total.currency
+
+    @property
+    def due(self) -> Money:
+        """What somebody has yet to pay, payments under way not counted."""
+        if self.status is OrderStatus.CANCELLED:
+            return Money(0, self.currency)
+        return self.total - self.covered
+
+    @property
+    def is_unpaid(self) -> bool:
+        """Whether it waits for money of which nothing has come, nor is on its way."""
+        return self.status is OrderStatus.PENDING and self.due == self.total and self.due.minor > 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the shop has the whole of its money."""
+        return self.paid - self.refunded == self.total
+
+    def check_amount(self, amount: Money) -> None:
+        """More than nothing, in the order's own currency, or CurrencyMismatch or InvalidValue."""
+        if amount.currency != self.currency:
+            raise OtherCurrency("amount.currency", amount.currency, self.currency)
+        if amount.minor <= 0:
+            raise InvalidValue("amount", "is not more than zero")
+
+    def signed(self, by: Author, at: datetime) -> dict[str, Any]:
+        """What each event of this order says."""
+        return {
+            "order_id": self.id,
+            "actor_id": by.actor_id,
+            "request_id": by.request_id,
+            "at": at,
+        }
+
+    def _move(
+        self, target: OrderStatus, reason: str | None, *, by: Author, at: datetime
+    ) -> dict[str, Any]:
+        """Go there, if the table leads there; what the event of it says."""
         if reason is not None:
             text.text("reason", reason, longest=REASON_LENGTH)
-        self.status = self.status.to(target)
+        previous, self.status = self.status, self.status.to(target)
         self.updated_at = at
+        return {"previous": previous.value, "reason": reason, **self.signed(by, at)}
 
 
 def new_number(at: datetime) -> OrderNumber:

@@ -32,6 +32,14 @@ class CurrencyMismatch(RuleBroken):
         super().__init__(f"{' and '.join(codes)} do not add up", currencies=codes)
 
 
+class OtherCurrency(CurrencyMismatch):
+    """The amount in this field is in another currency than what it is for."""
+
+    def __init__(self, field: str, *currencies: "Currency") -> None:
+        super().__init__(*currencies)
+        self.details["field"] = field
+
+
 @dataclass(frozen=True, slots=True)
 class Currency:
     """A currency of ISO 4217: `code` and the number of `digits` of its minor unit."""

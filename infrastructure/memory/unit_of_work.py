@@ -7,7 +7,7 @@ from typing import Self
 from application.accounts.ports import Accounts, Transfers
 from application.catalog.ports import Categories, Products, Tags
 from application.identity.ports import AttemptCounts, Sessions, Users
-from application.ordering.ports import Orders
+from application.ordering.ports import Orders, Payments, Refunds
 from application.shared.errors import Busy
 from application.shared.idempotency import Answer, IdempotencyKeys, KeyInUse, RequestKey
 from application.shared.outbox import Listener, nobody
@@ -64,6 +64,8 @@ class MemoryUnitOfWork:
         self.accounts: Accounts = accounts.MemoryAccounts(session)
         self.transfers: Transfers = accounts.MemoryTransfers(session)
         self.orders: Orders = ordering.MemoryOrders(session)
+        self.payments: Payments = ordering.MemoryPayments(session)
+        self.refunds: Refunds = ordering.MemoryRefunds(session)
 
     async def __aenter__(self) -> Self:
         return self

@@ -24,6 +24,9 @@ TABLES: Final = (
     accounts.entries,
     ordering.orders,
     ordering.order_lines,
+    ordering.payments,
+    ordering.refunds,
+    ordering.refund_parts,
     outbox.outbox,
     idempotency.idempotency_keys,
 )

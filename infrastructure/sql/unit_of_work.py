@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from application.accounts.ports import Accounts, Transfers
 from application.catalog.ports import Categories, Products, Tags
 from application.identity.ports import AttemptCounts, Sessions, Users
-from application.ordering.ports import Orders
+from application.ordering.ports import Orders, Payments, Refunds
 from application.shared.errors import StorageFailure
 from application.shared.idempotency import IdempotencyKeys
 from application.shared.outbox import Listener, nobody
@@ -19,7 +19,7 @@ from infrastructure.sql.catalog.repositories import SqlCategories, SqlProducts, 
 from infrastructure.sql.idempotency import SqlIdempotencyKeys
 from infrastructure.sql.identity.repositories import SqlAttemptCounts, SqlSessions, SqlUsers
 from infrastructure.sql.journal import write_journal
-from infrastructure.sql.ordering.repositories import SqlOrders
+from infrastructure.sql.ordering.repositories import SqlOrders, SqlPayments, SqlRefunds
 from infrastructure.sql.session import aggregates, forget, open_session, reload_expired
 
 
@@ -38,6 +38,8 @@ class SqlUnitOfWork:
         self.accounts: Accounts = SqlAccounts(session)
         self.transfers: Transfers = SqlTransfers(session)
         self.orders: Orders = SqlOrders(session)
+        self.payments: Payments = SqlPayments(session)
+        self.refunds: Refunds = SqlRefunds(session)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,5 +1,6 @@
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any, Final, cast
 
@@ -46,7 +47,8 @@ async def actor_of(request: Request) -> Actor | None:
         elif scheme.lower() != "bearer" or len(request.headers.getlist("authorization")) > 1:
             raise Unauthenticated
         else:
-            request.state.actor = await shop_of(request).recognition().actor(token.strip())
+            actor = await shop_of(request).recognition().actor(token.strip())
+            request.state.actor = replace(actor, request_id=request.state.request_id)
     return cast(Actor | None, request.state.actor)
 
 

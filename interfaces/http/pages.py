@@ -58,7 +58,9 @@ class Paging:
             ]
             target = f"{self.request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"
             headers["Link"] = f'<{target}>; rel="next"'
-        return Response(body.model_dump_json(), headers=headers, media_type="application/json")
+        return Response(
+            body.model_dump_json(by_alias=True), headers=headers, media_type="application/json"
+        )
 
 
 def paging(*sorts: str, usual: str, searched: str | None = None) -> Any:

@@ -74,13 +74,21 @@ MEANING: Final[Mapping[str, str]] = {
     "method-not-allowed": "There is something here, but not for this method; see Allow.",
     "malformed-file": "The body is no file that this operation can read.",
     "not-found": "There is nothing here.",
+    "order-cancelled": "A cancelled order takes no payment any more.",
     "order-not-found": "No order of yours has this id.",
     "order-too-large": "The order comes to more than any order may; `largest` is the limit.",
     "overloaded": "There is more to do than can be done in time. Try again as Retry-After says.",
+    "overpayment": "The order owes less than this; `due` says how much. Nothing was paid.",
     "payload-too-large": "The body is larger than this operation takes.",
+    "payment-decided": "What became of this payment is known and does not change any more.",
+    "payment-not-found": "The order has no payment of this id.",
     "price-changed": "The total is not the expected one any more; `total` says what it is now.",
     "product-not-found": "No product has this id or sku.",
     "product-unavailable": "The products listed in `products` are not on sale now.",
+    "refund-too-large": (
+        "Less than this was paid and is not refunded yet; `refundable` says how much. Nothing was"
+        " refunded."
+    ),
     "session-not-found": "No session of yours has this id, or it is over.",
     "stale-version": (
         "The resource has changed since you read it; `version` is the current one. Read it again,"

@@ -24,6 +24,8 @@ from domain.catalog.tag import Tag
 from domain.identity.session import Session
 from domain.identity.user import User
 from domain.ordering.order import Order
+from domain.ordering.payment import Payment
+from domain.ordering.refund import Refund
 from domain.shared.aggregate import Aggregate
 from infrastructure.memory.accounts import MemoryAccountQueries, MemoryTransferQueries
 from infrastructure.memory.catalog.queries import (
@@ -248,6 +250,10 @@ def add(work: ShopWork, aggregate: Aggregate) -> None:
             work.transfers.add(aggregate)
         case Order():
             work.orders.add(aggregate)
+        case Payment():
+            work.payments.add(aggregate)
+        case Refund():
+            work.refunds.add(aggregate)
         case _:
             raise TypeError(f"there is no place for a {type(aggregate).__name__}")
 

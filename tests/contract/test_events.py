@@ -9,6 +9,7 @@ from domain.catalog.category import CategoryId
 from domain.catalog.product import Product, ProductId, sku
 from domain.identity.user import Role
 from domain.shared.aggregate import Aggregate
+from domain.shared.author import Author
 from tests.builders import NOON, a_category, a_product, a_user, an_order, gbp, money
 from tests.contract.backends import Backend
 from tests.contract.steps import failing, lock_products, order_in, product_in
@@ -218,9 +219,9 @@ async def test_what_happened_to_an_order_reads_the_same_everywhere(backend: Back
     await backend.keep(ada, mug)
     async with backend.begin() as work:
         work.orders.add(order)
-        order.confirm(actor_id=order.customer_id, at=NOON)
-        order.ship("by sea", tracking_number="AB 12", actor_id=order.customer_id, at=NOON)
-        order.deliver(actor_id=order.customer_id, at=NOON)
+        order.confirm(by=Author(order.customer_id), at=NOON)
+        order.ship("by sea", tracking_number="AB 12", by=Author(order.customer_id), at=NOON)
+        order.deliver(by=Author(order.customer_id), at=NOON)
         await work.commit()
 
     common = {"order_id": str(order.id), "actor_id": str(ada.id)}
@@ -245,7 +246,7 @@ async def test_a_cancellation_tells_what_went_back_into_stock(backend: Backend) 
     async with backend.begin() as work:
         [product] = await lock_products(work, mug)
         (await order_in(work, order)).cancel(
-            {ProductId(product.id): product}, actor_id=order.customer_id, at=NOON
+            {ProductId(product.id): product}, by=Author(order.customer_id), at=NOON
         )
         await work.commit()
 

@@ -7,6 +7,7 @@ from application.shared.errors import Busy, Deadlock, StaleWrite
 from application.shared.unit_of_work import Runner
 from domain.catalog.category import Category, CategoryId
 from domain.catalog.product import Product, ProductId, Sku, sku
+from domain.shared.author import Author
 from tests.builders import BY_HAND, NOON, a_category, a_product, a_user, an_order
 from tests.contract.backends import Backend
 from tests.contract.steps import (
@@ -101,7 +102,7 @@ async def test_whoever_only_looks_waits_for_nobody(backend: Backend) -> None:
         await user_in(work, ada, lock=True)
         await category_in(work, mugs, lock=True)
         (await product_in(work, mug, lock=True)).take(1, BY_HAND, at=NOON)
-        (await order_in(work, order, lock=True)).confirm(actor_id=order.customer_id, at=NOON)
+        (await order_in(work, order, lock=True)).confirm(by=Author(order.customer_id), at=NOON)
         await work.flush()
         assert await backend.users.find(order.customer_id)
         assert await backend.categories.find(CategoryId(mugs.id))

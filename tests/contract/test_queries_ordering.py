@@ -12,6 +12,7 @@ from domain.catalog.product import ProductId
 from domain.identity.user import User, UserId
 from domain.ordering.order import Order, OrderId, OrderNumber
 from domain.ordering.status import OrderStatus
+from domain.shared.author import Author
 from tests.builders import NOON, a_product, a_user, an_address, an_order, money
 from tests.contract.backends import Backend
 from tests.contract.steps import everything, lock_products, order_in
@@ -43,8 +44,8 @@ async def test_an_order_is_seen_as_it_is_now(backend: Backend) -> None:
     await backend.keep(ada, mug, order)
     async with backend.begin() as work:
         moved = await order_in(work, order)
-        moved.confirm(actor_id=order.customer_id, at=NOON)
-        moved.ship(tracking_number="AB 12", actor_id=order.customer_id, at=NOON)
+        moved.confirm(by=Author(order.customer_id), at=NOON)
+        moved.ship(tracking_number="AB 12", by=Author(order.customer_id), at=NOON)
         await work.commit()
 
     found = await backend.orders.find(OrderId(order.id))
@@ -65,6 +66,8 @@ async def test_a_list_shows_an_order_without_its_lines(backend: Backend) -> None
         status=OrderStatus.PENDING,
         customer_id=ada.id,
         total=order.total,
+        paid=money("0"),
+        refunded=money("0"),
         shipping_address=order.shipping_address,
         note="Ring twice",
         tracking_number=None,
@@ -110,9 +113,9 @@ async def test_orders_are_filtered(backend: Backend) -> None:
     async with backend.begin() as work:
         [product] = await lock_products(work, mug)
         actor = UserId(ada.id)
-        (await order_in(work, confirmed)).confirm(actor_id=actor, at=NOON)
+        (await order_in(work, confirmed)).confirm(by=Author(actor), at=NOON)
         (await order_in(work, cancelled)).cancel(
-            {ProductId(product.id): product}, actor_id=actor, at=NOON
+            {ProductId(product.id): product}, by=Author(actor), at=NOON
         )
         await work.commit()
 

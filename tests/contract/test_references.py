@@ -9,6 +9,9 @@ from application.ordering.ports import OrderingWork
 from application.shared.errors import InUse
 from domain.catalog.category import CategoryId
 from domain.catalog.product import Product, ProductId
+from domain.identity.user import User
+from domain.ordering.order import Order, OrderId
+from domain.ordering.payment import PaymentMethod
 from domain.shared.aggregate import Aggregate
 from infrastructure.memory import accounts, identity, ordering
 from infrastructure.memory.catalog import repositories as catalog
@@ -17,7 +20,9 @@ from tests.builders import (
     NOON,
     a_category,
     a_house,
+    a_payment,
     a_product,
+    a_refund,
     a_session,
     a_tag,
     a_transfer,
@@ -80,6 +85,59 @@ def order_of_nothing() -> Dangling:
     return Dangling(an_order(mug, a_product(), customer=ada), [ada, mug])
 
 
+def a_sale() -> tuple[User, Product, Order]:
+    ada, mug = a_user(), a_product()
+    return ada, mug, an_order(mug, customer=ada)
+
+
+def payment_of_nothing() -> Dangling:
+    ada, mug, order = a_sale()
+    return Dangling(a_payment(order, actor=ada), [ada, mug])
+
+
+def payment_by_nobody() -> Dangling:
+    ada, mug, order = a_sale()
+    return Dangling(a_payment(order, actor=a_user()), [ada, mug, order])
+
+
+def payment_of_no_credit() -> Dangling:
+    ada, mug, order = a_sale()
+    house, purse = a_house(), an_account(ada)
+    transfer = a_transfer(house, purse, actor=ada)
+    credit = a_payment(order, method=PaymentMethod.STORE_CREDIT, transfer=transfer)
+    return Dangling(credit, [ada, mug, order, house, purse])
+
+
+def refund_of_nothing() -> Dangling:
+    ada, mug, order = a_sale()
+    payment = a_payment(order, actor=ada)
+    elsewhere = an_order(mug, customer=ada)
+    refund = a_refund(order, payment, actor=ada)
+    refund.order_id = OrderId(elsewhere.id)
+    return Dangling(refund, [ada, mug, order, payment])
+
+
+def refund_of_no_payment() -> Dangling:
+    ada, mug, order = a_sale()
+    return Dangling(a_refund(order, a_payment(order), actor=ada), [ada, mug, order])
+
+
+def refund_by_nobody() -> Dangling:
+    ada, mug, order = a_sale()
+    payment = a_payment(order)
+    return Dangling(a_refund(order, payment, actor=a_user()), [ada, mug, order, payment])
+
+
+def refund_of_no_credit() -> Dangling:
+    ada, mug, order = a_sale()
+    house, purse = a_house(), an_account(ada)
+    paid = a_transfer(house, purse, actor=ada)
+    payment = a_payment(order, method=PaymentMethod.STORE_CREDIT, transfer=paid)
+    back = a_transfer(house, purse, actor=ada)
+    refund = a_refund(order, payment, transfer=back)
+    return Dangling(refund, [ada, mug, order, house, purse, paid, payment])
+
+
 REFERENCES: Final[dict[str, Callable[[], Dangling]]] = {
     "sessions.user_id": session_of_nobody,
     "categories.parent_id": child_of_nobody,
@@ -90,11 +148,19 @@ REFERENCES: Final[dict[str, Callable[[], Dangling]]] = {
     "entries.account_id": transfer_to_nowhere,
     "orders.customer_id": order_of_nobody,
     "order_lines.product_id": order_of_nothing,
+    "payments.order_id": payment_of_nothing,
+    "payments.actor_id": payment_by_nobody,
+    "payments.transfer_id": payment_of_no_credit,
+    "refunds.order_id": refund_of_nothing,
+    "refunds.actor_id": refund_by_nobody,
+    "refund_parts.payment_id": refund_of_no_payment,
+    "refund_parts.transfer_id": refund_of_no_credit,
 }
 # Rows that are part of a product or order; in memory they have no place of their own.
 PARTS: Final = {
     "entries.transfer_id",
     "order_lines.order_id",
+    "refund_parts.refund_id",
     "product_search.product_id",
     "product_tags.product_id",
     "stock_movements.product_id",

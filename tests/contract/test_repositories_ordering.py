@@ -11,6 +11,7 @@ from domain.ordering.order import (
     OrderId,
     OrderNotFound,
 )
+from domain.shared.author import Author
 from domain.shared.money import CURRENCIES, Money
 from infrastructure.memory.copying import state_of
 from tests.builders import NOON, a_product, a_user, an_address, an_order, gbp
@@ -98,8 +99,8 @@ async def test_an_order_moves_along_and_keeps_its_lines(backend: Backend) -> Non
 
     async with backend.begin() as work:
         moved = await order_in(work, order, lock=True)
-        moved.confirm(actor_id=order.customer_id, at=NOON)
-        moved.ship(tracking_number="AB 12", actor_id=order.customer_id, at=NOON)
+        moved.confirm(by=Author(order.customer_id), at=NOON)
+        moved.ship(tracking_number="AB 12", by=Author(order.customer_id), at=NOON)
         await work.commit()
     async with backend.begin() as work:
         assert state_of(await order_in(work, order)) == state_of(moved)

@@ -5,6 +5,7 @@ from application.ordering.queries import OrderFilter
 from application.shared.errors import StaleWrite
 from domain.catalog.product import SkuTaken
 from domain.ordering.status import OrderStatus
+from domain.shared.author import Author
 from tests.builders import BY_HAND, NOON, a_category, a_product, a_user, an_order
 from tests.contract.backends import Backend
 from tests.contract.steps import category_in, everything, failing, order_in, product_in
@@ -104,14 +105,14 @@ async def test_after_a_failed_savepoint_an_order_has_its_lines_again(backend: Ba
     async with backend.begin() as work:
         order = await order_in(work, kept)
         async with failing(work.savepoint()):
-            order.confirm(actor_id=order.customer_id, at=NOON)
+            order.confirm(by=Author(order.customer_id), at=NOON)
             await work.flush()
         assert (order.status, order.version, order.sequence) == (OrderStatus.PENDING, 1, 1)
         assert [(line.position, line.sku, line.quantity) for line in order.lines] == [
             (1, mug.sku, 2),
             (2, pot.sku, 2),
         ]
-        order.confirm(actor_id=order.customer_id, at=NOON)
+        order.confirm(by=Author(order.customer_id), at=NOON)
         await work.commit()
 
     assert [entry.sequence for entry in await backend.outbox()] == [2]
@@ -125,7 +126,7 @@ async def test_an_order_made_before_the_savepoint_keeps_its_lines(backend: Backe
         order = an_order(await product_in(work, mug), customer=customer)
         work.orders.add(order)
         async with failing(work.savepoint()):
-            order.confirm(actor_id=order.customer_id, at=NOON)
+            order.confirm(by=Author(order.customer_id), at=NOON)
         assert order.quantities[0].sku == mug.sku
         await work.commit()
 

@@ -8,6 +8,7 @@ from application.shared.errors import StaleWrite
 from application.shared.unit_of_work import Runner
 from domain.catalog.category import CategoryId
 from domain.catalog.product import ProductId
+from domain.shared.author import Author
 from tests.builders import BY_HAND, NOON, a_category, a_product, a_user, an_order
 from tests.contract.backends import Backend
 from tests.contract.steps import category_in, failing, lock_products, order_in, product_in
@@ -102,7 +103,7 @@ async def test_an_order_that_moves_on_has_a_new_version_and_its_old_lines(
 
     async with backend.begin() as work:
         moved = await order_in(work, order)
-        moved.confirm(actor_id=order.customer_id, at=NOON)
+        moved.confirm(by=Author(order.customer_id), at=NOON)
         await work.commit()
 
     assert moved.version == 2

@@ -279,8 +279,10 @@ async def test_header_and_query_parameters_are_declared(operations: list[Operati
             )
         )
         of_credentials = each.path.startswith("/v1/auth") or each.path.endswith("/password")
-        # An entry never changes, and a deposit asks for no version of the account.
-        versioned = not {"sessions", "entries", "deposits"} & {*each.path.split("/")}
+        # An entry never changes, and neither deposits nor payments ask for a version.
+        versioned = not {"sessions", "entries", "deposits", "payments", "refunds", "timeline"} & {
+            *each.path.split("/")
+        }
         single = ("{id}" in each.path or each.path == "/v1/users/me") and versioned
         shown = each.path.endswith(("}", "/v1/users/me")) and versioned
         assert ("Idempotency-Key" in names) is (each.method == "POST" and not of_credentials)

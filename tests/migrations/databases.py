@@ -30,6 +30,10 @@ NOON: Final = datetime(2026, 11, 21, 12, tzinfo=UTC)
 CHOICES: Final[dict[tuple[str, str], Sequence[str | int]]] = {
     ("users", "role"): ("customer", "staff", "admin"),
     ("entries", "position"): (1, 2),
+    ("payments", "due_back_minor"): (0,),
+    ("payments", "method"): ("store_credit",),
+    ("payments", "status"): ("pending", "succeeded", "failed"),
+    ("refund_parts", "method"): ("store_credit",),
     ("orders", "status"): ("pending", "confirmed", "shipped", "delivered", "cancelled"),
 }
 # Of SQLite, the tables that are no virtual ones and hold nothing for one either.
@@ -100,15 +104,19 @@ def _in_parts(statements: Iterable[str]) -> list[str]:
     """
     The statements, sorted; each CREATE TABLE as one line per column and constraint.
 
-    A column added later stands after the others, and SQLite quotes names where it renames tables:
-    neither makes a difference.
+    A column added later stands after the others, in SQLite with its constraints, and SQLite quotes
+    names where it renames tables: nothing of that makes a difference.
     """
     parts = []
     for statement in statements:
         words = re.sub(r"\s+", " ", statement.replace('"', "")).strip()
         if table := re.match(r"CREATE TABLE (\S+) ?\((.*)\)", words):
             name, body = table.groups()
-            parts += [f"{name}: {part.strip()}" for part in _split_at_commas(body)]
+            parts += [
+                f"{name}: {part.strip()}"
+                for definition in _split_at_commas(body)
+                for part in re.split(r"(?<=\S) (?=CONSTRAINT )", definition)
+            ]
         elif words:
             parts.append(words)
     return sorted(parts)

@@ -12,6 +12,8 @@ from domain.catalog.tag import Tag
 from domain.identity.session import Session
 from domain.identity.user import User
 from domain.ordering.order import Order
+from domain.ordering.payment import Payment
+from domain.ordering.refund import Refund
 from domain.shared.aggregate import Aggregate
 from infrastructure.memory.accounts import MemoryAccountQueries, MemoryTransferQueries
 from infrastructure.memory.catalog.queries import (
@@ -59,6 +61,10 @@ class Shop:
                         work.transfers.add(aggregate)
                     case Order():
                         work.orders.add(aggregate)
+                    case Payment():
+                        work.payments.add(aggregate)
+                    case Refund():
+                        work.refunds.add(aggregate)
                 await work.flush()
             await work.commit()
         self.database.outbox.clear()

@@ -57,7 +57,7 @@ transfers = Table(
     *aggregate_columns(),
     Column("memo", text(MEMO_LENGTH)),
     Column("reference", text(REFERENCE_LENGTH)),
-    Column("actor_id", ForeignKey("users.id"), nullable=False, index=True),
+    Column("actor_id", ForeignKey("users.id"), index=True),
     Column("created_at", UtcDateTime, nullable=False),
 )
 

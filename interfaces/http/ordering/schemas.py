@@ -176,6 +176,8 @@ class OrderRow(View):
     status: StatusText
     customer_id: UUID
     total: MoneyOut
+    paid: MoneyOut = Field(description="what came in, ever")
+    refunded: MoneyOut = Field(description="what of it went back")
     shipping_address: AddressOut | None
     note: str | None
     tracking_number: str | None
@@ -207,6 +209,8 @@ def _head(order: OrderSummary, actor: Actor) -> dict[str, Any]:
         "status": order.status.value,
         "customer_id": order.customer_id,
         "total": MoneyOut.of(order.total),
+        "paid": MoneyOut.of(order.paid),
+        "refunded": MoneyOut.of(order.refunded),
         "shipping_address": AddressOut(**asdict(address)) if address else None,
         "note": order.note,
         "tracking_number": order.tracking_number,

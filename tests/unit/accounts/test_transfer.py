@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from domain.accounts.account import LARGEST_BALANCE, Account, BalanceTooLarge, InsufficientFunds
 from domain.accounts.events import TransferMade
-from domain.accounts.transfer import OtherCurrency, Transfer
+from domain.accounts.transfer import Transfer
 from domain.shared.errors import DomainError, InvalidValue
-from domain.shared.money import Currency, Money
+from domain.shared.money import Currency, Money, OtherCurrency
 from infrastructure.memory.copying import state_of
 from tests.builders import NOON, a_house, a_transfer, a_user, an_account, gbp, usd
 

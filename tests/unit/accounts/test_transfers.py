@@ -12,10 +12,10 @@ from domain.accounts.account import (
     AccountNotFound,
     InsufficientFunds,
 )
-from domain.accounts.transfer import OtherCurrency, Transfer, TransferId
+from domain.accounts.transfer import Transfer, TransferId
 from domain.identity.user import Role, User, UserId
 from domain.shared.errors import Forbidden, InvalidValue
-from domain.shared.money import Money
+from domain.shared.money import Money, OtherCurrency
 from tests.builders import (
     PlainHasher,
     a_house,

@@ -10,6 +10,7 @@ from domain.catalog.product import LARGEST_STOCK, Product, ProductId, StockTooLa
 from domain.identity.user import Role, User, UserId
 from domain.ordering.order import Order, OrderId, OrderNotFound
 from domain.ordering.status import InvalidTransition, OrderStatus
+from domain.shared.author import Author
 from domain.shared.errors import DomainError, Forbidden, InvalidValue
 from tests.builders import NOON, Ticking, a_product, a_user, actor_of, an_actor, an_order
 from tests.unit.shop import Shop
@@ -44,13 +45,13 @@ async def a_sale(shop: Shop, now: OrderStatus, *, customer: User | None = None) 
     customer, mug = customer or a_user(), a_product(stock=5)
     order, by = an_order(mug, customer=customer, quantity=3), UserId(customer.id)
     if now in (CONFIRMED, SHIPPED, DELIVERED):
-        order.confirm(actor_id=by, at=NOON)
+        order.confirm(by=Author(by), at=NOON)
     if now in (SHIPPED, DELIVERED):
-        order.ship(actor_id=by, at=NOON)
+        order.ship(by=Author(by), at=NOON)
     if now is DELIVERED:
-        order.deliver(actor_id=by, at=NOON)
+        order.deliver(by=Author(by), at=NOON)
     if now is CANCELLED:
-        order.cancel({ProductId(mug.id): mug}, actor_id=by, at=NOON)
+        order.cancel({ProductId(mug.id): mug}, by=Author(by), at=NOON)
     await shop.keep(customer, mug, order)
     return order
 
@@ -135,6 +136,8 @@ async def test_a_transition_remembers_its_reason_and_who_made_it(
     assert entry.payload == {
         "order_id": str(order.id),
         "actor_id": str(clerk.id),
+        "request_id": None,
+        "previous": "pending",
         "reason": "paid in cash",
     }
     assert entry.sequence == 2

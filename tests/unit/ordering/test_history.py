@@ -7,6 +7,7 @@ from application.shared.pages import PageRequest, Sort
 from domain.identity.user import Role, User, UserId
 from domain.ordering.order import Order, OrderId, OrderNotFound
 from domain.ordering.status import OrderStatus
+from domain.shared.author import Author
 from tests.builders import NOON, a_product, a_user, actor_of, an_actor, an_order
 from tests.unit.shop import Shop
 
@@ -82,7 +83,7 @@ async def test_orders_are_found_by_any_of_several_statuses(shop: Shop, history: 
     pending, confirmed = await orders_of(shop, ada, 2)
     async with shop.begin() as work:
         order = await work.orders.get(OrderId(confirmed.id))
-        order.confirm(actor_id=UserId(ada.id), at=NOON)
+        order.confirm(by=Author(UserId(ada.id)), at=NOON)
         await work.commit()
     for statuses, found in [
         ((OrderStatus.PENDING,), {pending.id}),

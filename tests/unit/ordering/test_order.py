@@ -34,6 +34,7 @@ from domain.ordering.order import (
     summed,
 )
 from domain.ordering.status import InvalidTransition, OrderStatus
+from domain.shared.author import Author
 from domain.shared.errors import InvalidValue
 from domain.shared.events import Event
 from domain.shared.money import Currency, CurrencyMismatch, Money
@@ -221,18 +222,23 @@ def test_an_order_takes_everything_and_adds_up_or_takes_nothing(
 def test_an_order_goes_all_the_way_to_its_customer() -> None:
     order = an_order()
     told(order)
-    order.confirm("paid", actor_id=ME, at=LATER)
-    order.ship(tracking_number="1Z999", actor_id=ME, at=LATER)
-    order.deliver(actor_id=ME, at=LATER)
+    order.confirm("paid", by=Author(ME), at=LATER)
+    order.ship(tracking_number="1Z999", by=Author(ME), at=LATER)
+    order.deliver(by=Author(ME), at=LATER)
     assert order.status is OrderStatus.DELIVERED
     assert order.tracking_number == "1Z999"
     assert (order.placed_at, order.updated_at) == (NOON, LATER)
     assert told(order) == [
-        OrderConfirmed(reason="paid", order_id=order.id, actor_id=ME, at=LATER),
+        OrderConfirmed(previous="pending", reason="paid", order_id=order.id, actor_id=ME, at=LATER),
         OrderShipped(
-            reason=None, tracking_number="1Z999", order_id=order.id, actor_id=ME, at=LATER
+            previous="confirmed",
+            reason=None,
+            tracking_number="1Z999",
+            order_id=order.id,
+            actor_id=ME,
+            at=LATER,
         ),
-        OrderDelivered(reason=None, order_id=order.id, actor_id=ME, at=LATER),
+        OrderDelivered(previous="shipped", reason=None, order_id=order.id, actor_id=ME, at=LATER),
     ]
 
 
@@ -240,11 +246,12 @@ def test_what_a_cancelled_order_had_taken_is_back_in_stock() -> None:
     mug, cup = a_product(stock=5), a_product(stock=5)
     order = an_order(quantities={mug: 2, cup: 5})
     told(order)
-    order.cancel(by_id(mug, cup), "changed my mind", actor_id=ME, at=LATER)
+    order.cancel(by_id(mug, cup), "changed my mind", by=Author(ME), at=LATER)
     assert (mug.stock, cup.stock) == (5, 5)
     assert mug.updated_at == LATER
     assert told(order) == [
         OrderCancelled(
+            previous="pending",
             order_id=order.id,
             reason="changed my mind",
             items=order.quantities,
@@ -257,10 +264,10 @@ def test_what_a_cancelled_order_had_taken_is_back_in_stock() -> None:
 def test_an_order_is_cancelled_exactly_once() -> None:
     mug = a_product(stock=5)
     order = an_order(mug, quantity=2)
-    order.cancel(by_id(mug), actor_id=ME, at=LATER)
+    order.cancel(by_id(mug), by=Author(ME), at=LATER)
     told(order)
     with pytest.raises(InvalidTransition):
-        order.cancel(by_id(mug), actor_id=ME, at=LATER)
+        order.cancel(by_id(mug), by=Author(ME), at=LATER)
     assert mug.stock == 5
     assert told(order) == []
 
@@ -268,10 +275,10 @@ def test_an_order_is_cancelled_exactly_once() -> None:
 def test_what_was_shipped_does_not_come_back_by_cancelling() -> None:
     mug = a_product(stock=5)
     order = an_order(mug, quantity=2)
-    order.confirm(actor_id=ME, at=LATER)
-    order.ship(actor_id=ME, at=LATER)
+    order.confirm(by=Author(ME), at=LATER)
+    order.ship(by=Author(ME), at=LATER)
     with pytest.raises(InvalidTransition):
-        order.cancel(by_id(mug), actor_id=ME, at=LATER)
+        order.cancel(by_id(mug), by=Author(ME), at=LATER)
     assert mug.stock == 3
 
 
@@ -280,7 +287,7 @@ def test_a_reason_that_does_not_fit_moves_nothing(reason: str) -> None:
     mug = a_product(stock=5)
     order = an_order(mug)
     with pytest.raises(InvalidValue) as refused:
-        order.cancel(by_id(mug), reason, actor_id=ME, at=LATER)
+        order.cancel(by_id(mug), reason, by=Author(ME), at=LATER)
     assert refused.value.details["field"] == "reason"
     assert (order.status, mug.stock) == (OrderStatus.PENDING, 4)
 
@@ -288,9 +295,9 @@ def test_a_reason_that_does_not_fit_moves_nothing(reason: str) -> None:
 @pytest.mark.parametrize("tracking_number", ["", " ", "1Z\n9", "a" * 101])
 def test_a_tracking_number_that_does_not_fit_ships_nothing(tracking_number: str) -> None:
     order = an_order()
-    order.confirm(actor_id=ME, at=NOON)
+    order.confirm(by=Author(ME), at=NOON)
     with pytest.raises(InvalidValue) as refused:
-        order.ship(tracking_number=tracking_number, actor_id=ME, at=LATER)
+        order.ship(tracking_number=tracking_number, by=Author(ME), at=LATER)
     assert refused.value.details["field"] == "tracking_number"
     assert (order.status, order.updated_at) == (OrderStatus.CONFIRMED, NOON)
 

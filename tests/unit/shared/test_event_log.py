@@ -35,6 +35,7 @@ def test_an_event_is_told_in_the_spelling_of_the_http_api() -> None:
     assert payload(placed) == {
         "order_id": "019cec37-b600-7000-872d-b3f82edb26fe",
         "actor_id": "019cec37-b600-7000-8744-b19030953753",
+        "request_id": None,
         "number": "ORD-20260314-R5MANJB1",
         "customer_id": "019cec37-b600-7000-8744-b19030953753",
         "total": {"amount": "19.98", "currency": "GBP"},

@@ -1,0 +1,30 @@
+from datetime import datetime
+from typing import Final
+
+from application.ordering.credit import give_back
+from application.ordering.ports import OrderingWork
+from domain.catalog.product import ProductId
+from domain.ordering.order import Order, OrderId
+from domain.ordering.payment import PaymentMethod
+from domain.ordering.refund import Refund
+from domain.shared.author import Author
+
+_WITHOUT_REASON: Final = "the order was cancelled"
+
+
+async def cancel(
+    work: OrderingWork, order: Order, reason: str | None, *, by: Author, at: datetime
+) -> None:
+    """Put the items back into stock and the store credit back; what came from outside is due."""
+    products = await work.products.lock_all(line.product_id for line in order.lines)
+    order.cancel({ProductId(product.id): product for product in products}, reason, by=by, at=at)
+    payments = await work.payments.of_order(OrderId(order.id))
+    paid = [payment for payment in payments if payment.refundable.minor]
+    credit = [payment for payment in paid if payment.method is PaymentMethod.STORE_CREDIT]
+    if credit:
+        refund = Refund.of(order, credit, None, reason or _WITHOUT_REASON, by=by, at=at)
+        await give_back(work, order, refund, by=by, at=at)
+        work.refunds.add(refund)
+    for payment in paid:
+        if payment.method is PaymentMethod.EXTERNAL:
+            payment.owe(order, by=by, at=at)

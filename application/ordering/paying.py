@@ -1,0 +1,44 @@
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from application.identity.actor import Actor
+from application.ordering.access import order_of
+from application.ordering.credit import spend
+from application.ordering.ports import OrderingWork
+from application.shared.clock import Clock
+from domain.identity.user import Permission
+from domain.ordering.order import OrderId
+from domain.ordering.payment import Payment, PaymentMethod
+from domain.shared.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Paying:
+    """Money for an order: its owner's store credit, or what staff have got outside."""
+
+    begin: Callable[[], OrderingWork]
+    clock: Clock
+
+    async def pay(
+        self,
+        actor: Actor,
+        id: OrderId,
+        method: PaymentMethod,
+        amount: Money | None = None,
+        *,
+        reference: str | None = None,
+    ) -> Payment:
+        """Pay the amount, or all that is due. What is paid in full is confirmed with it."""
+        async with self.begin() as work:
+            order = await order_of(actor, work, id)
+            if method is PaymentMethod.EXTERNAL:
+                actor.require(Permission.MANAGE_ORDERS)
+            by, at = actor.author, self.clock()
+            payment = Payment.of(order, amount, method, reference=reference, by=by, at=at)
+            transfer_id = None
+            if method is PaymentMethod.STORE_CREDIT:
+                transfer_id = await spend(work, order, payment.amount, by=by, at=at)
+            payment.receive(order, transfer_id=transfer_id, by=by, at=at)
+            work.payments.add(payment)
+            await work.commit()
+        return payment
