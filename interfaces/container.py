@@ -29,6 +29,7 @@ from application.ordering.fulfilment import Fulfilment
 from application.ordering.history import History
 from application.ordering.paying import Paying
 from application.ordering.refunding import Refunding
+from application.reporting.figures import Figures
 from application.shared.clock import utc_now
 from application.shared.unit_of_work import Joined, Runner, UnitOfWork
 from domain.shared.money import Currency
@@ -41,6 +42,7 @@ from infrastructure.memory.catalog.queries import (
 )
 from infrastructure.memory.identity import MemorySessionQueries, MemoryUserQueries
 from infrastructure.memory.ordering import MemoryOrderQueries
+from infrastructure.memory.reporting import MemoryReports
 from infrastructure.memory.seed import open_seeded_shop
 from infrastructure.memory.unit_of_work import MemoryUnitOfWork
 from infrastructure.security import Argon2Hasher, JwtAccessTokens
@@ -51,6 +53,7 @@ from infrastructure.sql.identity.queries import SqlSessionQueries, SqlUserQuerie
 from infrastructure.sql.migrating import Migrations
 from infrastructure.sql.ordering.queries import SqlOrderQueries
 from infrastructure.sql.readiness import SchemaReadiness
+from infrastructure.sql.reporting.queries import SqlReports
 from infrastructure.sql.unit_of_work import SqlUnitOfWork
 from interfaces.settings import Settings
 
@@ -112,6 +115,7 @@ class Container(containers.DeclarativeContainer):
     accounts = _reads(backend, (MemoryAccountQueries, memory), (SqlAccountQueries, engine))
     transfers = _reads(backend, (MemoryTransferQueries, memory), (SqlTransferQueries, engine))
     orders = _reads(backend, (MemoryOrderQueries, memory), (SqlOrderQueries, engine))
+    reports = _reads(backend, (MemoryReports, memory), (SqlReports, engine))
     readiness: providers.Selector[Any] = providers.Selector(
         backend,
         memory=providers.Object(_always_ready),
@@ -175,6 +179,11 @@ class Container(containers.DeclarativeContainer):
     charging = providers.Factory(Charging, begin=work.provider, gateway=gateway, clock=clock)
     expiry = providers.Factory(Expiry, begin=work.provider, run=runner, clock=clock)
     history = providers.Factory(History, orders=orders)
+    figures = providers.Factory(
+        Figures,
+        reports=reports,
+        usual=providers.Factory(Currency.of, settings.provided.currency),
+    )
 
 
 def joining(

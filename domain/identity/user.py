@@ -72,6 +72,7 @@ class Permission(StrEnum):
     MANAGE_ORDERS = "manage orders"
     MANAGE_ACCOUNTS = "manage accounts"
     MANAGE_USERS = "manage users"
+    SEE_REPORTS = "see reports"
     CHANGE_ROLES = "change roles"
     DELETE_USERS = "delete users"
     MANAGE_USERS_IN_BULK = "manage users in bulk"
@@ -83,6 +84,7 @@ _STAFF: Final = _CUSTOMER | {
     Permission.MANAGE_ORDERS,
     Permission.MANAGE_ACCOUNTS,
     Permission.MANAGE_USERS,
+    Permission.SEE_REPORTS,
 }
 _ADMIN: Final = _STAFF | {
     Permission.CHANGE_ROLES,

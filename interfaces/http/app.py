@@ -21,6 +21,7 @@ from interfaces.http.openapi import describe
 from interfaces.http.operations import VERSION, operations, serve_assets
 from interfaces.http.ordering.routes import orders
 from interfaces.http.problems import Problem, answer
+from interfaces.http.reporting.routes import reports
 from interfaces.http.validation import answer_invalid
 
 DESCRIPTION = "A shop's catalog, orders and customers. Money and stock are exact, retries are safe."
@@ -51,6 +52,7 @@ def create_app(container: Container) -> FastAPI:
         accounts,
         transfers,
         orders,
+        reports,
     ):
         # Not include_router: one flat table of routes is quicker to search and easier to inspect.
         app.router.routes += router.routes

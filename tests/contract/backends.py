@@ -15,6 +15,7 @@ from application.catalog.queries import CategoryQueries, ProductQueries, TagQuer
 from application.identity.queries import SessionQueries, UserQueries
 from application.ordering.ports import OrderingWork
 from application.ordering.queries import OrderQueries
+from application.reporting.queries import Reports
 from application.shared.outbox import Listener, OutboxEntry, nobody
 from domain.accounts.account import Account
 from domain.accounts.transfer import Transfer
@@ -36,6 +37,7 @@ from infrastructure.memory.catalog.queries import (
 from infrastructure.memory.database import MemoryDatabase
 from infrastructure.memory.identity import MemorySessionQueries, MemoryUserQueries
 from infrastructure.memory.ordering import MemoryOrderQueries
+from infrastructure.memory.reporting import MemoryReports
 from infrastructure.memory.unit_of_work import MemoryUnitOfWork, open_shop
 from infrastructure.sql.accounts.queries import SqlAccountQueries, SqlTransferQueries
 from infrastructure.sql.catalog.queries import SqlCategoryQueries, SqlProductQueries, SqlTagQueries
@@ -44,6 +46,7 @@ from infrastructure.sql.identity.queries import SqlSessionQueries, SqlUserQuerie
 from infrastructure.sql.mapping import TABLES
 from infrastructure.sql.ordering.queries import SqlOrderQueries
 from infrastructure.sql.outbox import outbox
+from infrastructure.sql.reporting.queries import SqlReports
 from infrastructure.sql.unit_of_work import SqlUnitOfWork
 
 # As many wait for a connection as a test likes: to be turned away is another test's subject.
@@ -78,6 +81,7 @@ class Backend(ABC):
     accounts: AccountQueries
     transfers: TransferQueries
     orders: OrderQueries
+    reports: Reports
 
     @abstractmethod
     def begin(self, listener: Listener = nobody) -> ShopWork: ...
@@ -130,6 +134,7 @@ class MemoryBackend(Backend):
         self.accounts = MemoryAccountQueries(database)
         self.transfers = MemoryTransferQueries(database)
         self.orders = MemoryOrderQueries(database)
+        self.reports = MemoryReports(database)
 
     def begin(self, listener: Listener = nobody) -> ShopWork:
         return MemoryUnitOfWork(self.database, listener)
@@ -162,6 +167,7 @@ class SqlBackend(Backend):
         self.accounts = SqlAccountQueries(engine)
         self.transfers = SqlTransferQueries(engine)
         self.orders = SqlOrderQueries(engine)
+        self.reports = SqlReports(engine)
 
     @classmethod
     @asynccontextmanager

@@ -87,6 +87,7 @@ HOUSE: Final = "/v1/accounts/{house}"
 CREDIT: Final = {"amount": {"amount": "1.00", "currency": "USD"}}
 GIFT: Final = CREDIT | {"from_account_id": "{account}", "to_account_id": "{empty}"}
 SESSION: Final = "/v1/users/me/sessions/{session}"
+A_YEAR: Final = "from=2026-01-01T00:00:00Z&to=2027-01-01T00:00:00Z"
 TABLE: Final = [
     Row("index", "/", OPEN),
     Row("live", "/livez", OPEN),
@@ -230,6 +231,12 @@ TABLE: Final = [
         {"to": "confirmed"},
         absent=absent("orders", "/transitions"),
     ),
+    Row("report_orders", "/v1/reports/orders", staff(200)),
+    Row("report_top_customers", "/v1/reports/top-customers", staff(200)),
+    Row("report_categories", "/v1/reports/categories", staff(200)),
+    Row("report_revenue", f"/v1/reports/revenue?{A_YEAR}", staff(200)),
+    Row("list_low_stock", "/v1/reports/low-stock", staff(200)),
+    Row("report_users", "/v1/reports/users", staff(200)),
 ]
 
 

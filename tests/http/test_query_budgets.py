@@ -42,6 +42,17 @@ OF_STAFF: Final = (
 )
 
 
+REPORTS: Final = (
+    "/v1/reports/orders",
+    "/v1/reports/orders?from=2026-01-01T00:00:00Z&to=2027-01-01T00:00:00Z&customer_id={customer}",
+    "/v1/reports/top-customers?limit=100",
+    "/v1/reports/categories",
+    "/v1/reports/revenue?from=2026-01-01T00:00:00Z&to=2027-01-01T00:00:00Z&tz=Europe/Berlin",
+    "/v1/reports/low-stock?threshold=1",
+    "/v1/reports/users",
+)
+
+
 @contextmanager
 def statements(api: Api) -> Iterator[list[str]]:
     """What is asked of the database, but for where a transaction begins and who it is that asks."""
@@ -122,6 +133,21 @@ async def test_a_read_is_one_statement_and_the_total_another(api: Api, size: int
                 assert listed >= size, path
                 counting, _ = await cost(api, who, f"{path}&with_total=true")
                 assert counting == 2, path
+
+
+@in_sql
+@pytest.mark.parametrize("size", [1, 20])
+async def test_a_report_is_one_statement(api: Api, size: int) -> None:
+    await a_shop(api, size)
+    mug = await api.product(sku="ORDERED", stock=2 * size)
+    for _ in range(size):
+        await api.order(mug)
+        await api.order(mug, by=api.other)
+    for template in REPORTS:
+        path = template.format(customer=api.customer.id)
+        with statements(api) as found:
+            answer = await api.staff.get(path)
+        assert (answer.status_code, len(found)) == (200, 1), path
 
 
 @in_sql

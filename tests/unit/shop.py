@@ -24,6 +24,7 @@ from infrastructure.memory.catalog.queries import (
 from infrastructure.memory.database import MemoryDatabase
 from infrastructure.memory.identity import MemorySessionQueries, MemoryUserQueries
 from infrastructure.memory.ordering import MemoryOrderQueries
+from infrastructure.memory.reporting import MemoryReports
 from infrastructure.memory.unit_of_work import MemoryUnitOfWork, open_shop
 
 A = TypeVar("A", bound=Aggregate)
@@ -135,3 +136,7 @@ class Shop:
     @property
     def orders(self) -> MemoryOrderQueries:
         return MemoryOrderQueries(self.database)
+
+    @property
+    def reports(self) -> MemoryReports:
+        return MemoryReports(self.database)
