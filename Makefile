@@ -1,7 +1,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := run
-.PHONY: run test unit check format lock replay bench-sign-in bench-import
+.PHONY: run test unit check format lock replay turmoil bench-sign-in bench-import
 
 $(VENV)/.run: requirements.lock pyproject.toml
 	python3 -m venv $(VENV)
@@ -42,6 +42,9 @@ lock: $(VENV)/.dev ## the newest versions that pyproject.toml allows
 
 replay: $(VENV)/.dev ## a real month of retail through the HTTP API (ARGS="--database postgresql")
 	$(BIN)/python -m tests.replay $(ARGS)
+
+turmoil: $(VENV)/.dev ## 64 clients do whatever they like for 30 s (ARGS="--database sqlite")
+	$(BIN)/python -m tests.turmoil $(ARGS)
 
 bench-sign-in: $(VENV)/.dev ## what signing in costs others, and what its timing tells (ARGS="--quick")
 	$(BIN)/python -m tests.benchmarks.sign_in $(ARGS)

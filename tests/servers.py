@@ -2,15 +2,17 @@
 
 import asyncio
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sysconfig
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -111,6 +113,43 @@ def postgres_cluster(folder: Path, *, durable: bool) -> Iterator[PostgresCluster
         if socket_folder is None:
             raise CommandFailed("PostgreSQL listens on no Unix socket")
         yield PostgresCluster(server.bin_path, socket_folder)
+
+
+@dataclass(frozen=True, slots=True)
+class NewShop:
+    """A migrated shop with an administrator, `admin`, and the settings of its service."""
+
+    environment: Mapping[str, str]
+    folder: Path
+    password: str
+
+    def run(self, *arguments: str) -> str:
+        """What `tradepost` prints, or CommandFailed."""
+        return run_tradepost(*arguments, environment=self.environment, folder=self.folder)
+
+
+@contextmanager
+def new_shop(database: str, settings: Mapping[str, str]) -> Iterator[NewShop]:
+    """A shop of its own in `sqlite` or a durable `postgresql`, or for a service with --memory."""
+    password = f"Aa1-{secrets.token_urlsafe(24)}"
+    environment = {
+        "TRADEPOST_SECRET_KEY": secrets.token_urlsafe(48),
+        "TRADEPOST_PASSWORD": password,
+        **settings,
+    }
+    with tempfile.TemporaryDirectory(prefix="tradepost-shop-") as name, ExitStack() as stack:
+        folder = Path(name)
+        if database == "sqlite":
+            environment["TRADEPOST_DATABASE_URL"] = f"sqlite+aiosqlite:///{folder / 'shop.db'}"
+        elif database == "postgresql":
+            cluster = stack.enter_context(postgres_cluster(folder / "postgresql", durable=True))
+            cluster.create("shop")
+            environment["TRADEPOST_DATABASE_URL"] = cluster.url("shop")
+        shop = NewShop(environment, folder, password)
+        if database != "memory":  # which makes its administrator itself
+            shop.run("db", "upgrade")
+            shop.run("users", "create-admin", "--username", "admin", "--email", "admin@example.com")
+        yield shop
 
 
 def run_tradepost(*arguments: str, environment: Mapping[str, str], folder: Path) -> str:

@@ -128,8 +128,8 @@ def _plain_boolean(value: object) -> object:
 def _moment(value: object) -> object:
     if isinstance(value, str) and _MOMENT.fullmatch(value):
         try:
-            return datetime.fromisoformat(value.upper())
-        except ValueError:
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):  # the latter for what is in no year of UTC
             pass
     raise wrong("is no moment of RFC 3339 with its offset, as 2026-11-21T09:30:00Z")
 

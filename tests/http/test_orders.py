@@ -391,6 +391,7 @@ async def test_orders_are_listed_by_number_product_and_the_time_they_were_placed
     [
         *("2026-11-21", "2026-11-21T09:30:00", "2026-02-30T00:00:00Z", "1700000000", "now", ""),
         *("2026-11-21T09:30:00.1234567Z", "2026-11-21T25:00:00Z", "2026-11-21T09:30:00+99:00"),
+        *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"),  # in no year of UTC
     ],
 )
 async def test_a_moment_has_its_date_its_time_and_its_offset(api: Api, moment: str) -> None:

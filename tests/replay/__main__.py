@@ -3,12 +3,10 @@
 import argparse
 import asyncio
 import os
-import secrets
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +20,7 @@ from tests.replay.plan import Plan
 from tests.replay.report import show, write_differences
 from tests.replay.run import Traded, trade
 from tests.replay.shop import CURRENCY, Shop
-from tests.servers import postgres_cluster, run_tradepost, running_server
+from tests.servers import new_shop, running_server
 
 ROOT: Final = Path(__file__).parents[2]
 ADMIN: Final = "admin"
@@ -76,39 +74,12 @@ async def _traded(
 @contextmanager
 def _served(database: str) -> Iterator[tuple[str, str]]:
     """The real server on a new database: its URL, and the password of its administrator."""
-    password = f"Aa1-{secrets.token_urlsafe(24)}"
-    environment = {
-        "TRADEPOST_SECRET_KEY": secrets.token_urlsafe(48),
-        "TRADEPOST_CURRENCY": CURRENCY,
-        "TRADEPOST_PASSWORD": password,
-    }
-    with tempfile.TemporaryDirectory(prefix="tradepost-replay-") as name, ExitStack() as stack:
-        folder = Path(name)
-        if database == "memory":  # which makes its administrator itself
-            options = ["--memory"]
-        else:
-            options = []
-            environment["TRADEPOST_DATABASE_URL"] = stack.enter_context(
-                _new_database(database, folder)
-            )
-            run_tradepost("db", "upgrade", environment=environment, folder=folder)
-            run_tradepost(
-                *("users", "create-admin", "--username", ADMIN, "--email", "admin@example.com"),
-                environment=environment,
-                folder=folder,
-            )
-        url = stack.enter_context(running_server(environment, folder / "server.log", *options))
-        yield url, password
-
-
-@contextmanager
-def _new_database(database: str, folder: Path) -> Iterator[str]:
-    if database == "sqlite":
-        yield f"sqlite+aiosqlite:///{folder / 'replay.db'}"
-        return
-    with postgres_cluster(folder / "postgresql", durable=True) as cluster:
-        cluster.create("replay")
-        yield cluster.url("replay")
+    options = ["--memory"] if database == "memory" else []
+    with (
+        new_shop(database, {"TRADEPOST_CURRENCY": CURRENCY}) as shop,
+        running_server(shop.environment, shop.folder / "server.log", *options) as url,
+    ):
+        yield url, shop.password
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
@@ -43,10 +43,7 @@ To = Query(alias="to", description="placed before then")
 async def _window(
     start: Annotated[Moment | None, From] = None, end: Annotated[Moment | None, To] = None
 ) -> Window:
-    return Window(
-        start=None if start is None else _in_utc("from", start),
-        end=None if end is None else _in_utc("to", end),
-    )
+    return Window(start=start, end=end)
 
 
 async def _currency(
@@ -120,7 +117,7 @@ async def report_revenue(
     No period is left out, also where nothing was sold; `from` and `to` cut the first and the last.
     There are at most 1000.
     """
-    asked = _periods(Interval(interval), _in_utc("from", start), _in_utc("to", end), zone)
+    asked = _periods(Interval(interval), start, end, zone)
     rows = await figures.revenue(actor, asked)
     return RevenueOut(interval=interval, tz=zone.key, items=[PeriodOut.of(row) for row in rows])
 
@@ -159,13 +156,6 @@ def _periods(
         return periods(interval, start, end, zone)
     except InvalidValue as error:
         raise _wrong(error.details["field"], error.details["reason"]) from None
-
-
-def _in_utc(name: str, moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise _wrong(name, "is before the year 1 or after 9999 in UTC") from None
 
 
 def _wrong(name: str, detail: str) -> Problem:
