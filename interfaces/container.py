@@ -22,6 +22,7 @@ from application.identity.profile import Profile
 from application.identity.recognition import Recognition
 from application.identity.registration import Registration
 from application.identity.signing_in import SigningIn
+from application.notifications.inbox import Inbox
 from application.ordering.charging import Charging
 from application.ordering.checkout import Checkout
 from application.ordering.expiry import Expiry
@@ -29,6 +30,7 @@ from application.ordering.fulfilment import Fulfilment
 from application.ordering.history import History
 from application.ordering.paying import Paying
 from application.ordering.refunding import Refunding
+from application.ordering.telling import Telling
 from application.reporting.figures import Figures
 from application.shared.clock import utc_now
 from application.shared.unit_of_work import Joined, Runner, UnitOfWork
@@ -41,6 +43,7 @@ from infrastructure.memory.catalog.queries import (
     MemoryTagQueries,
 )
 from infrastructure.memory.identity import MemorySessionQueries, MemoryUserQueries
+from infrastructure.memory.notifications import MemoryNotificationQueries
 from infrastructure.memory.ordering import MemoryOrderQueries
 from infrastructure.memory.reporting import MemoryReports
 from infrastructure.memory.seed import open_seeded_shop
@@ -51,6 +54,7 @@ from infrastructure.sql.catalog.queries import SqlCategoryQueries, SqlProductQue
 from infrastructure.sql.database import Limits, connect
 from infrastructure.sql.identity.queries import SqlSessionQueries, SqlUserQueries
 from infrastructure.sql.migrating import Migrations
+from infrastructure.sql.notifications.queries import SqlNotificationQueries
 from infrastructure.sql.ordering.queries import SqlOrderQueries
 from infrastructure.sql.readiness import SchemaReadiness
 from infrastructure.sql.reporting.queries import SqlReports
@@ -116,6 +120,9 @@ class Container(containers.DeclarativeContainer):
     transfers = _reads(backend, (MemoryTransferQueries, memory), (SqlTransferQueries, engine))
     orders = _reads(backend, (MemoryOrderQueries, memory), (SqlOrderQueries, engine))
     reports = _reads(backend, (MemoryReports, memory), (SqlReports, engine))
+    notifications = _reads(
+        backend, (MemoryNotificationQueries, memory), (SqlNotificationQueries, engine)
+    )
     readiness: providers.Selector[Any] = providers.Selector(
         backend,
         memory=providers.Object(_always_ready),
@@ -172,18 +179,22 @@ class Container(containers.DeclarativeContainer):
     )
     bookkeeping = providers.Factory(Bookkeeping, begin=work.provider, clock=clock)
     statements = providers.Factory(Statements, accounts=accounts, transfers=transfers)
-    checkout = providers.Factory(Checkout, begin=work.provider, clock=clock)
-    fulfilment = providers.Factory(Fulfilment, begin=work.provider, clock=clock)
-    paying = providers.Factory(Paying, begin=work.provider, clock=clock)
-    refunding = providers.Factory(Refunding, begin=work.provider, clock=clock)
-    charging = providers.Factory(Charging, begin=work.provider, gateway=gateway, clock=clock)
-    expiry = providers.Factory(Expiry, begin=work.provider, run=runner, clock=clock)
-    history = providers.Factory(History, orders=orders)
+    telling = providers.Singleton(Telling)
+    paying = providers.Factory(Paying, begin=work.provider, clock=clock, tell=telling)
+    refunding = providers.Factory(Refunding, begin=work.provider, clock=clock, tell=telling)
+    charging = providers.Factory(
+        Charging, begin=work.provider, gateway=gateway, clock=clock, tell=telling
+    )
+    expiry = providers.Factory(Expiry, begin=work.provider, run=runner, clock=clock, tell=telling)
     figures = providers.Factory(
         Figures,
         reports=reports,
         usual=providers.Factory(Currency.of, settings.provided.currency),
     )
+    checkout = providers.Factory(Checkout, begin=work.provider, clock=clock, tell=telling)
+    fulfilment = providers.Factory(Fulfilment, begin=work.provider, clock=clock, tell=telling)
+    history = providers.Factory(History, orders=orders)
+    inbox = providers.Factory(Inbox, begin=work.provider, notifications=notifications, clock=clock)
 
 
 def joining(

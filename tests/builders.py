@@ -18,6 +18,7 @@ from domain.catalog.stock import Because, Cause
 from domain.catalog.tag import Tag
 from domain.identity.session import RefreshToken, Session, SessionId
 from domain.identity.user import Role, User, UserId
+from domain.notifications.notification import Notification
 from domain.ordering.address import Address
 from domain.ordering.order import Order, OrderNumber, new_number
 from domain.ordering.payment import Payment, PaymentMethod
@@ -359,3 +360,23 @@ def an_order(
         by=Author(actor.id if actor else customer_id),
         at=at,
     )
+
+
+def a_notification(
+    user: User | None = None,
+    *,
+    message: str | None = None,
+    order: Order | None = None,
+    read_at: datetime | None = None,
+    at: datetime = NOON,
+) -> Notification:
+    """What this user, or one whom no backend has, is told; about no order unless one is named."""
+    notification = Notification.write(
+        UserId(user.id if user else uuid4()),
+        message or f"News {next(_numbers)}",
+        order_id=order.id if order else None,
+        at=at,
+    )
+    if read_at:
+        notification.read(at=read_at)
+    return notification

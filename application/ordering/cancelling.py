@@ -14,13 +14,18 @@ _WITHOUT_REASON: Final = "the order was cancelled"
 
 async def cancel(
     work: OrderingWork, order: Order, reason: str | None, *, by: Author, at: datetime
-) -> None:
-    """Put the items back into stock and the store credit back; what came from outside is due."""
+) -> Refund | None:
+    """
+    Put the items back into stock and the store credit, if any, into the account.
+
+    What came from outside is due back from then on. Returns the refund of the store credit.
+    """
     products = await work.products.lock_all(line.product_id for line in order.lines)
     order.cancel({ProductId(product.id): product for product in products}, reason, by=by, at=at)
     payments = await work.payments.of_order(OrderId(order.id))
     paid = [payment for payment in payments if payment.refundable.minor]
     credit = [payment for payment in paid if payment.method is PaymentMethod.STORE_CREDIT]
+    refund = None
     if credit:
         refund = Refund.of(order, credit, None, reason or _WITHOUT_REASON, by=by, at=at)
         await give_back(work, order, refund, by=by, at=at)
@@ -28,3 +33,4 @@ async def cancel(
     for payment in paid:
         if payment.method is PaymentMethod.EXTERNAL:
             payment.owe(order, by=by, at=at)
+    return refund

@@ -1,6 +1,6 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,6 +13,7 @@ from application.ordering.ports import (
     PaymentGateway,
     Verdict,
 )
+from application.ordering.telling import Telling, paid
 from application.shared.clock import Clock
 from domain.identity.user import Permission
 from domain.ordering.order import OrderId
@@ -33,6 +34,7 @@ class Charging:
     begin: Callable[[], OrderingWork]
     gateway: PaymentGateway
     clock: Clock
+    tell: Telling = field(default_factory=Telling)
 
     async def charge(self, actor: Actor, id: OrderId, amount: Money | None = None) -> Payment:
         """A payment, decided if the provider answers in time, and pending if not."""
@@ -57,11 +59,13 @@ class Charging:
             # Whoever waited for the order has to look again at what became of the payment.
             payment = await work.payments.get(id, lock=True)
             if payment.status is PaymentStatus.PENDING:
-                by, at = actor.author, self.clock()
+                by, at, was = actor.author, self.clock(), order.status
                 if isinstance(verdict, Approved):
                     payment.receive(order, reference=verdict.reference, by=by, at=at)
+                    await self.tell(work, order, *paid(order, payment.amount, was=was), at=at)
                 else:
                     payment.fail(order, verdict.reason, by=by, at=at)
+                    await self.tell(work, order, unpaid(order, payment.amount), at=at)
                 await work.commit()
         return payment
 

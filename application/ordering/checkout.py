@@ -1,10 +1,11 @@
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from application.identity.actor import Actor
 from application.ordering.ports import OrderingWork
+from application.ordering.telling import Telling, placed
 from application.shared.clock import Clock
 from domain.catalog.product import Product, ProductId, ProductNotFound, Sku
 from domain.identity.user import Permission, UserId
@@ -28,6 +29,7 @@ class Checkout:
     begin: Callable[[], OrderingWork]
     clock: Clock
     number: Callable[[datetime], OrderNumber] = new_number
+    tell: Telling = field(default_factory=Telling)
 
     async def place(
         self,
@@ -61,6 +63,7 @@ class Checkout:
                 at=at,
             )
             work.orders.add(order)
+            await self.tell(work, order, placed(order), at=at)
             await work.commit()
         return order
 

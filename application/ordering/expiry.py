@@ -7,6 +7,7 @@ from typing import Final
 from application.identity.actor import Actor
 from application.ordering.cancelling import cancel
 from application.ordering.ports import OrderingWork
+from application.ordering.telling import Telling, became
 from application.shared.clock import Clock
 from application.shared.unit_of_work import Runner
 from domain.identity.user import Permission
@@ -31,6 +32,7 @@ class Expiry:
     begin: Callable[[], OrderingWork]
     run: Runner
     clock: Clock
+    tell: Telling = field(default_factory=Telling)
 
     async def expire(self, actor: Actor, *, older_than: timedelta) -> Expired:
         """Cancel what was placed so long ago and is not even being paid."""
@@ -54,7 +56,9 @@ class Expiry:
         async with self.begin() as work:
             order = await work.orders.get(id, lock=True)
             if order.is_unpaid:
-                await cancel(work, order, reason, by=actor.author, at=self.clock())
+                at = self.clock()
+                refund = await cancel(work, order, reason, by=actor.author, at=at)
+                await self.tell(work, order, *became(order, reason, refund), at=at)
                 await work.commit()
                 return True
         return False

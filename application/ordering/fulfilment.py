@@ -1,10 +1,11 @@
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from application.identity.actor import Actor
 from application.ordering.access import order_of
 from application.ordering.cancelling import cancel
 from application.ordering.ports import OrderingWork
+from application.ordering.telling import Telling
 from application.shared.clock import Clock
 from application.shared.errors import unchanged_since
 from domain.identity.user import Permission
@@ -46,6 +47,7 @@ class Fulfilment:
 
     begin: Callable[[], OrderingWork]
     clock: Clock
+    tell: Telling = field(default_factory=Telling)
 
     async def move(
         self,
@@ -65,7 +67,7 @@ class Fulfilment:
             unchanged_since(expected, order)
             if error := refusal(actor, order.status, to):
                 raise error
-            by, at = actor.author, self.clock()
+            by, at, refund = actor.author, self.clock(), None
             if to is OrderStatus.CONFIRMED:
                 order.confirm(reason, by=by, at=at)
             elif to is OrderStatus.SHIPPED:
@@ -73,6 +75,7 @@ class Fulfilment:
             elif to is OrderStatus.DELIVERED:
                 order.deliver(reason, by=by, at=at)
             else:
-                await cancel(work, order, reason, by=by, at=at)
+                refund = await cancel(work, order, reason, by=by, at=at)
+            await self.tell(work, order, *became(order, reason, refund), at=at)
             await work.commit()
         return order

@@ -1,10 +1,11 @@
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from application.identity.actor import Actor
 from application.ordering.access import order_of
 from application.ordering.credit import spend
 from application.ordering.ports import OrderingWork
+from application.ordering.telling import Telling, paid
 from application.shared.clock import Clock
 from domain.identity.user import Permission
 from domain.ordering.order import OrderId
@@ -18,6 +19,7 @@ class Paying:
 
     begin: Callable[[], OrderingWork]
     clock: Clock
+    tell: Telling = field(default_factory=Telling)
 
     async def pay(
         self,
@@ -33,12 +35,13 @@ class Paying:
             order = await order_of(actor, work, id)
             if method is PaymentMethod.EXTERNAL:
                 actor.require(Permission.MANAGE_ORDERS)
-            by, at = actor.author, self.clock()
+            by, at, was = actor.author, self.clock(), order.status
             payment = Payment.of(order, amount, method, reference=reference, by=by, at=at)
             transfer_id = None
             if method is PaymentMethod.STORE_CREDIT:
                 transfer_id = await spend(work, order, payment.amount, by=by, at=at)
             payment.receive(order, transfer_id=transfer_id, by=by, at=at)
             work.payments.add(payment)
+            await self.tell(work, order, *paid(order, payment.amount, was=was), at=at)
             await work.commit()
         return payment

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from application.accounts.ports import AccountsWork
 from application.catalog.ports import CatalogWork
+from application.notifications.ports import NotificationsWork
 from domain.ordering.order import Order, OrderId
 from domain.ordering.payment import Payment, PaymentId
 from domain.ordering.refund import Refund
@@ -48,7 +49,7 @@ class Refunds(Protocol):
     def add(self, refund: Refund) -> None: ...
 
 
-class OrderingWork(CatalogWork, AccountsWork, Protocol):
+class OrderingWork(CatalogWork, AccountsWork, NotificationsWork, Protocol):
     orders: Orders
     payments: Payments
     refunds: Refunds

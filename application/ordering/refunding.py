@@ -1,10 +1,11 @@
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from application.identity.actor import Actor
 from application.ordering.access import order_of
 from application.ordering.credit import give_back
 from application.ordering.ports import OrderingWork
+from application.ordering.telling import Telling, refunded
 from application.shared.clock import Clock
 from domain.identity.user import Permission
 from domain.ordering.order import OrderId
@@ -19,6 +20,7 @@ class Refunding:
 
     begin: Callable[[], OrderingWork]
     clock: Clock
+    tell: Telling = field(default_factory=Telling)
 
     async def refund(
         self,
@@ -40,6 +42,7 @@ class Refunding:
             refund = Refund.of(order, payments, amount, reason, by=by, at=at)
             await give_back(work, order, refund, by=by, at=at)
             work.refunds.add(refund)
+            await self.tell(work, order, refunded(order, refund.amount), at=at)
             await work.commit()
         return refund
 

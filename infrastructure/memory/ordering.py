@@ -12,6 +12,7 @@ from application.shared.pages import Page, PageRequest
 from domain.accounts.transfer import Transfer
 from domain.catalog.product import Product
 from domain.identity.user import User, UserId
+from domain.notifications.notification import Notification
 from domain.ordering.order import Order, OrderId, OrderNotFound, OrderNumber
 from domain.ordering.payment import Payment, PaymentId, PaymentNotFound, PaymentStatus
 from domain.ordering.refund import Refund
@@ -30,6 +31,7 @@ REFERENCES: Final = (
     Reference(Refund, Payment, lambda refund: [part.payment_id for part in refund.parts]),
     Reference(Refund, Transfer, lambda refund: [part.transfer_id for part in refund.parts]),
     Reference(Refund, User, lambda refund: [refund.actor_id]),
+    Reference(Notification, Order, lambda notification: [notification.order_id]),
 )
 
 

@@ -7,12 +7,13 @@ from typing import Self
 from application.accounts.ports import Accounts, Transfers
 from application.catalog.ports import Categories, Products, Tags
 from application.identity.ports import AttemptCounts, Sessions, Users
+from application.notifications.ports import Notifications
 from application.ordering.ports import Orders, Payments, Refunds
 from application.shared.errors import Busy
 from application.shared.idempotency import Answer, IdempotencyKeys, KeyInUse, RequestKey
 from application.shared.outbox import Listener, nobody
 from infrastructure.event_log import EventLog
-from infrastructure.memory import accounts, identity, ordering
+from infrastructure.memory import accounts, identity, notifications, ordering
 from infrastructure.memory.catalog import repositories as catalog
 from infrastructure.memory.database import MemoryDatabase, MemorySession, StoredAnswer
 
@@ -26,6 +27,7 @@ def open_shop(*, lock_timeout: float = 2.0) -> MemoryDatabase:
             *catalog.REFERENCES,
             *accounts.REFERENCES,
             *ordering.REFERENCES,
+            *notifications.REFERENCES,
         ],
         lock_timeout=lock_timeout,
     )
@@ -66,6 +68,7 @@ class MemoryUnitOfWork:
         self.orders: Orders = ordering.MemoryOrders(session)
         self.payments: Payments = ordering.MemoryPayments(session)
         self.refunds: Refunds = ordering.MemoryRefunds(session)
+        self.notifications: Notifications = notifications.MemoryNotifications(session)
 
     async def __aenter__(self) -> Self:
         return self

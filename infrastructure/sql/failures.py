@@ -72,6 +72,9 @@ def _meaning_of_sqlite(error: sqlite3.Error) -> DomainError | StorageFailure | N
         return Busy(name)
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")):
         return Unavailable(name)
+    if str(error).startswith("no such savepoint"):
+        # It has given up the whole transaction, and what came now would be kept at once.
+        return Unavailable("the transaction was given up")
     if name in _FOREIGN_KEY:
         return InUse()
     columns = str(error).removeprefix("UNIQUE constraint failed: ")

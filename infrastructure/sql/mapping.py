@@ -5,6 +5,7 @@ from infrastructure.sql.accounts import mapping as accounts
 from infrastructure.sql.catalog import mapping as catalog
 from infrastructure.sql.catalog.search import product_search
 from infrastructure.sql.identity import mapping as identity
+from infrastructure.sql.notifications import mapping as notifications
 from infrastructure.sql.ordering import mapping as ordering
 from infrastructure.sql.schema import mappers
 
@@ -27,6 +28,7 @@ TABLES: Final = (
     ordering.payments,
     ordering.refunds,
     ordering.refund_parts,
+    notifications.notifications,
     outbox.outbox,
     idempotency.idempotency_keys,
 )
@@ -40,4 +42,5 @@ def map_domain() -> None:
     catalog.map_catalog()
     accounts.map_accounts()
     ordering.map_ordering()
+    notifications.map_notifications()
     mappers.configure()

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from application.accounts.ports import Accounts, Transfers
 from application.catalog.ports import Categories, Products, Tags
 from application.identity.ports import AttemptCounts, Sessions, Users
+from application.notifications.ports import Notifications
 from application.ordering.ports import Orders, Payments, Refunds
 from application.shared.errors import StorageFailure
 from application.shared.idempotency import IdempotencyKeys
@@ -19,6 +20,7 @@ from infrastructure.sql.catalog.repositories import SqlCategories, SqlProducts, 
 from infrastructure.sql.idempotency import SqlIdempotencyKeys
 from infrastructure.sql.identity.repositories import SqlAttemptCounts, SqlSessions, SqlUsers
 from infrastructure.sql.journal import write_journal
+from infrastructure.sql.notifications.repositories import SqlNotifications
 from infrastructure.sql.ordering.repositories import SqlOrders, SqlPayments, SqlRefunds
 from infrastructure.sql.session import aggregates, forget, open_session, reload_expired
 
@@ -40,6 +42,7 @@ class SqlUnitOfWork:
         self.orders: Orders = SqlOrders(session)
         self.payments: Payments = SqlPayments(session)
         self.refunds: Refunds = SqlRefunds(session)
+        self.notifications: Notifications = SqlNotifications(session)
 
     async def __aenter__(self) -> Self:
         return self

@@ -17,6 +17,7 @@ from interfaces.http.catalog.files import files
 from interfaces.http.catalog.routes import categories, products, tags
 from interfaces.http.identity.routes import auth, credentials, users
 from interfaces.http.middleware import BodyLimit, RequestContext
+from interfaces.http.notifications.routes import notifications
 from interfaces.http.openapi import describe
 from interfaces.http.operations import VERSION, operations, serve_assets
 from interfaces.http.ordering.routes import orders
@@ -53,6 +54,7 @@ def create_app(container: Container) -> FastAPI:
         transfers,
         orders,
         reports,
+        notifications,
     ):
         # Not include_router: one flat table of routes is quicker to search and easier to inspect.
         app.router.routes += router.routes

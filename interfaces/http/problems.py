@@ -75,6 +75,7 @@ MEANING: Final[Mapping[str, str]] = {
     "malformed-file": "The body is no file that this operation can read.",
     "not-found": "There is nothing here.",
     "order-cancelled": "A cancelled order takes no payment any more.",
+    "notification-not-found": "No notification of yours has this id.",
     "order-not-found": "No order of yours has this id.",
     "order-too-large": "The order comes to more than any order may; `largest` is the limit.",
     "overloaded": "There is more to do than can be done in time. Try again as Retry-After says.",

@@ -13,6 +13,7 @@ from application.accounts.ports import AccountsWork
 from application.accounts.queries import AccountQueries, TransferQueries
 from application.catalog.queries import CategoryQueries, ProductQueries, TagQueries
 from application.identity.queries import SessionQueries, UserQueries
+from application.notifications.queries import NotificationQueries
 from application.ordering.ports import OrderingWork
 from application.ordering.queries import OrderQueries
 from application.reporting.queries import Reports
@@ -24,6 +25,7 @@ from domain.catalog.product import Product, ProductId
 from domain.catalog.tag import Tag
 from domain.identity.session import Session
 from domain.identity.user import User
+from domain.notifications.notification import Notification
 from domain.ordering.order import Order
 from domain.ordering.payment import Payment
 from domain.ordering.refund import Refund
@@ -36,6 +38,7 @@ from infrastructure.memory.catalog.queries import (
 )
 from infrastructure.memory.database import MemoryDatabase
 from infrastructure.memory.identity import MemorySessionQueries, MemoryUserQueries
+from infrastructure.memory.notifications import MemoryNotificationQueries
 from infrastructure.memory.ordering import MemoryOrderQueries
 from infrastructure.memory.reporting import MemoryReports
 from infrastructure.memory.unit_of_work import MemoryUnitOfWork, open_shop
@@ -44,6 +47,7 @@ from infrastructure.sql.catalog.queries import SqlCategoryQueries, SqlProductQue
 from infrastructure.sql.database import Limits, connect
 from infrastructure.sql.identity.queries import SqlSessionQueries, SqlUserQueries
 from infrastructure.sql.mapping import TABLES
+from infrastructure.sql.notifications.queries import SqlNotificationQueries
 from infrastructure.sql.ordering.queries import SqlOrderQueries
 from infrastructure.sql.outbox import outbox
 from infrastructure.sql.reporting.queries import SqlReports
@@ -82,6 +86,7 @@ class Backend(ABC):
     transfers: TransferQueries
     orders: OrderQueries
     reports: Reports
+    notifications: NotificationQueries
 
     @abstractmethod
     def begin(self, listener: Listener = nobody) -> ShopWork: ...
@@ -135,6 +140,7 @@ class MemoryBackend(Backend):
         self.transfers = MemoryTransferQueries(database)
         self.orders = MemoryOrderQueries(database)
         self.reports = MemoryReports(database)
+        self.notifications = MemoryNotificationQueries(database)
 
     def begin(self, listener: Listener = nobody) -> ShopWork:
         return MemoryUnitOfWork(self.database, listener)
@@ -168,6 +174,7 @@ class SqlBackend(Backend):
         self.transfers = SqlTransferQueries(engine)
         self.orders = SqlOrderQueries(engine)
         self.reports = SqlReports(engine)
+        self.notifications = SqlNotificationQueries(engine)
 
     @classmethod
     @asynccontextmanager
@@ -260,6 +267,8 @@ def add(work: ShopWork, aggregate: Aggregate) -> None:
             work.payments.add(aggregate)
         case Refund():
             work.refunds.add(aggregate)
+        case Notification():
+            work.notifications.add(aggregate)
         case _:
             raise TypeError(f"there is no place for a {type(aggregate).__name__}")
 

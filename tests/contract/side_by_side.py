@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 from application.accounts.queries import AccountFilter
 from application.catalog.queries import RELEVANCE, Movement, ProductDetails, ProductFilter
 from application.identity.queries import UserFilter
+from application.notifications.queries import NotificationDetails
 from application.ordering.queries import OrderFilter
 from application.shared.errors import RowRefused, StorageFailure
 from application.shared.outbox import OutboxEntry
@@ -22,6 +23,7 @@ from application.shared.unit_of_work import Joined
 from domain.accounts.account import AccountId
 from domain.accounts.transfer import TransferId
 from domain.catalog.product import ProductId
+from domain.identity.user import UserId
 from domain.ordering.order import OrderId
 from domain.shared.aggregate import Aggregate
 from domain.shared.errors import DomainError, Duplicate
@@ -114,6 +116,7 @@ class Shop:
     async def contents(self) -> list[object]:
         """All that can be seen from outside."""
         shown = self.backend
+        users = (await shown.users.page(everything("username"), UserFilter())).items
         accounts = (await shown.accounts.page(everything("created_at"), AccountFilter())).items
         entries = [
             (await shown.accounts.entries(AccountId(account.id), everything("at"))).items
@@ -131,7 +134,7 @@ class Shop:
         found = await shown.products.page(everything(RELEVANCE), ProductFilter(words=("mug",)))
         events = await shown.outbox()
         things: list[Sequence[Any]] = [
-            (await shown.users.page(everything("username"), UserFilter())).items,
+            users,
             (await shown.categories.page(everything("name"))).items,
             (await shown.tags.page(everything("name"))).items,
             on_file,
@@ -148,9 +151,13 @@ class Shop:
             [await self._movements(product) for product in (*on_file, *deleted)],
             entries,
             [await shown.orders.find(OrderId(order.id)) for order in orders],
+            [await self._inbox(UserId(user.id)) for user in users],
             # Events have ids of their own, which nobody else knows.
             [replace(entry, id=UUID(int=0)) for entry in events],
         ]
+
+    async def _inbox(self, id: UserId) -> Sequence[NotificationDetails]:
+        return (await self.backend.notifications.page(everything("created_at"), id)).items
 
     async def _movements(self, product: ProductDetails) -> Sequence[Movement]:
         """Which add up to the stock."""

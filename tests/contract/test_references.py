@@ -13,13 +13,14 @@ from domain.identity.user import User
 from domain.ordering.order import Order, OrderId
 from domain.ordering.payment import PaymentMethod
 from domain.shared.aggregate import Aggregate
-from infrastructure.memory import accounts, identity, ordering
+from infrastructure.memory import accounts, identity, notifications, ordering
 from infrastructure.memory.catalog import repositories as catalog
 from infrastructure.sql.mapping import TABLES
 from tests.builders import (
     NOON,
     a_category,
     a_house,
+    a_notification,
     a_payment,
     a_product,
     a_refund,
@@ -138,6 +139,15 @@ def refund_of_no_credit() -> Dangling:
     return Dangling(refund, [ada, mug, order, house, purse, paid, payment])
 
 
+def notification_of_nobody() -> Dangling:
+    return Dangling(a_notification(a_user()))
+
+
+def notification_of_no_order() -> Dangling:
+    ada = a_user()
+    return Dangling(a_notification(ada, order=an_order(customer=ada)), [ada])
+
+
 REFERENCES: Final[dict[str, Callable[[], Dangling]]] = {
     "sessions.user_id": session_of_nobody,
     "categories.parent_id": child_of_nobody,
@@ -155,6 +165,8 @@ REFERENCES: Final[dict[str, Callable[[], Dangling]]] = {
     "refunds.actor_id": refund_by_nobody,
     "refund_parts.payment_id": refund_of_no_payment,
     "refund_parts.transfer_id": refund_of_no_credit,
+    "notifications.user_id": notification_of_nobody,
+    "notifications.order_id": notification_of_no_order,
 }
 # Rows that are part of a product or order; in memory they have no place of their own.
 PARTS: Final = {
@@ -181,6 +193,7 @@ def test_every_reference_that_a_storage_knows_is_in_the_table() -> None:
         *catalog.REFERENCES,
         *accounts.REFERENCES,
         *ordering.REFERENCES,
+        *notifications.REFERENCES,
     ]
     assert len(in_memory) == len(REFERENCES)
 

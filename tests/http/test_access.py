@@ -38,8 +38,8 @@ class Row:
     One operation and the status that each of CALLERS gets.
 
     `path` may hold {order}, which the first customer placed, {product}, {inactive}, {deleted},
-    {category}, {tag}, {session}, {account} and {transfer} of the first customer, {house}, the
-    {empty} account of somebody else, and {user}, who is a third customer.
+    {category}, {tag}, {session}, {account}, {transfer} and {notification} of the first customer,
+    {house}, the {empty} account of somebody else, and {user}, who is a third customer.
     """
 
     operation: str
@@ -237,6 +237,13 @@ TABLE: Final = [
     Row("report_revenue", f"/v1/reports/revenue?{A_YEAR}", staff(200)),
     Row("list_low_stock", "/v1/reports/low-stock", staff(200)),
     Row("report_users", "/v1/reports/users", staff(200)),
+    Row("list_notifications", "/v1/notifications", signed_in(200)),
+    Row(
+        "read_notification",
+        "/v1/notifications/{notification}/read",
+        (401, 200, 404, 404, 404),
+        absent=absent("notifications", "/read"),
+    ),
 ]
 
 
@@ -291,6 +298,7 @@ async def prepared(api: Api) -> dict[str, str]:
         if session["current"]
     ]
     order = await api.order(mug)
+    [notification] = (await api.customer.get("/v1/notifications")).json()["items"]
     return {
         "product": mug["id"],
         "inactive": (await api.product(sku="INACTIVE", slug="inactive", is_active=False))["id"],
@@ -305,6 +313,7 @@ async def prepared(api: Api) -> dict[str, str]:
         "house": (await api.house())["id"],
         "empty": (await api.account((await api.user())["id"]))["id"],
         "session": session,
+        "notification": notification["id"],
     }
 
 

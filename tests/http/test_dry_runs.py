@@ -318,7 +318,9 @@ async def test_perhaps_is_no_answer(
 
 
 @in_memory
-@pytest.mark.parametrize("path", ["/v1/users", "/v1/auth/token"])
+@pytest.mark.parametrize(
+    "path", ["/v1/users", "/v1/auth/token", f"/v1/notifications/{NOWHERE}/read"]
+)
 async def test_what_is_neither_catalog_nor_order_nor_account_is_not_rehearsed(
     api: Api, path: str
 ) -> None:

@@ -26,6 +26,7 @@ SORTS: Final = {
     "/v1/categories": ["name", "created_at"],
     "/v1/tags": ["name"],
     "/v1/orders": ["placed_at", "total"],
+    "/v1/notifications": ["created_at"],
 }
 EVERY_SORT: Final = [
     (path, sign + field) for path, fields in SORTS.items() for field in fields for sign in ("", "-")
@@ -72,6 +73,10 @@ async def filled(api: Api, path: str) -> None:
     if path == "/v1/orders":
         for n in range(16):
             await api.order(products[4 + 5 * (n % 4)])
+    if path == "/v1/notifications":
+        product = await api.product(stock=16)
+        for _ in range(16):
+            await api.order(product, by=api.staff)
     for product in products[3:12:4]:
         await api.staff.patch(f"/v1/products/{product['id']}", {"description": "new"})
 
@@ -101,6 +106,7 @@ async def test_a_walk_by_cursor_gives_each_row_once_and_in_order(
         ("/v1/categories", "name"),
         ("/v1/tags", "name"),
         ("/v1/orders", "-placed_at"),
+        ("/v1/notifications", "-created_at"),
     ],
 )
 async def test_a_list_has_an_order_of_its_own(api: Api, path: str, usual: str) -> None:

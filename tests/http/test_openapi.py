@@ -29,6 +29,7 @@ from tests.http.api import (
     basket,
     content,
     in_memory,
+    rows,
     transitions,
     usd,
 )
@@ -102,6 +103,8 @@ OPERATIONS: Final = {
     "report_revenue": "GET /v1/reports/revenue",
     "list_low_stock": "GET /v1/reports/low-stock",
     "report_users": "GET /v1/reports/users",
+    "list_notifications": "GET /v1/notifications",
+    "read_notification": "POST /v1/notifications/{id}/read",
 }
 HEADERS: Final[list[Json]] = [{}, {"if_match": '"77"'}, {"if_match": "x"}, {"key": "a b"}]
 # Words of other dialects, which no validator of JSON Schema 2020-12 knows.
@@ -289,6 +292,10 @@ async def test_header_and_query_parameters_are_declared(operations: list[Operati
         versioned = not {"sessions", "entries", "deposits", "payments", "refunds", "timeline"} & {
             *each.path.split("/")
         }
+        # An entry never changes, a deposit asks for no version of the account, and to read a
+        # notification changes it once.
+        unversioned = {"sessions", "entries", "deposits", "notifications"}
+        versioned = not unversioned & {*each.path.split("/")}
         single = ("{id}" in each.path or each.path == "/v1/users/me") and versioned
         shown = each.path.endswith(("}", "/v1/users/me")) and versioned
         assert ("Idempotency-Key" in names) is (each.method == "POST" and not of_credentials)
@@ -392,6 +399,7 @@ async def test_every_status_that_is_given_is_declared(
     order, tag = await api.order(product), await api.tag("red")
     account = await api.account()
     transfer = await api.deposit(account, usd("5.00"))
+    [notification] = rows(await api.customer.get("/v1/notifications"))
     ids = {
         "tags": tag["id"],
         "categories": category["id"],
@@ -399,6 +407,7 @@ async def test_every_status_that_is_given_is_declared(
         "orders": order["id"],
         "accounts": account["id"],
         "transfers": transfer["id"],
+        "notifications": notification["id"],
         "sessions": NOWHERE,
         "users": api.other.id,
     }

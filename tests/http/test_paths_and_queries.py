@@ -43,6 +43,7 @@ async def test_no_other_spelling_is_an_id(api: Api, id: str) -> None:
             ("DELETE", f"/v1/tags/{id}", None),
             ("GET", f"/v1/orders/{id}", None),
             ("POST", f"/v1/orders/{id}/transitions", {"to": "confirmed"}),
+            ("POST", f"/v1/notifications/{id}/read", None),
         ):
             refused = await api.staff.send(method, path, body)
             assert refused.status_code in (404, 405), (path, refused.text)
@@ -80,7 +81,7 @@ NO_SORTS: Final = (
     "name,price", "NAME", "", "-", "%00", "1", "name%20",
 )  # fmt: skip
 LISTS: Final = (
-    "/v1/products", "/v1/categories", "/v1/orders", "/v1/tags",
+    "/v1/products", "/v1/categories", "/v1/orders", "/v1/tags", "/v1/notifications",
     f"/v1/categories/{NOWHERE}/products", f"/v1/products/{NOWHERE}/stock-movements",
 )  # fmt: skip
 

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import event
 
 from domain.catalog.stock import Because, Cause
-from tests.builders import NOON, a_category, a_product, a_tag, usd
+from domain.identity.user import UserId
+from tests.builders import NOON, a_category, a_notification, a_product, a_tag, usd
 from tests.http.api import NOWHERE, Api, Caller, Json, content, in_sql
 
 ONE: Final = (
@@ -39,6 +40,8 @@ OF_STAFF: Final = (
     "/v1/products?limit=100&is_active=false",
     "/v1/products?limit=100&deleted=true",
     "/v1/products/{product}/stock-movements?limit=100",
+    "/v1/notifications?limit=100",
+    "/v1/notifications?limit=100&unread=true",
 )
 
 
@@ -100,6 +103,10 @@ async def a_shop(api: Api, size: int) -> Json:
         await work.flush()
         for product in (*products, counted, *gone, *(a_product(is_active=False) for _ in gone)):
             work.products.add(product)
+        for _ in range(size):
+            told = a_notification()
+            told.user_id = UserId(UUID(api.staff.id))
+            work.notifications.add(told)
         await work.commit()
     return {
         "product": str(counted.id),

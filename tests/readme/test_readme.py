@@ -59,7 +59,8 @@ def test_the_guide_for_clients_works_as_it_stands(tmp_path: Path) -> None:
     assert any(re.search(r"ORD-\d{8}-[0-9A-Z]{8}$", line) for line in printed)
     assert "MUG-1 has 1 left of 2" in printed
     assert "MUG-1,White mug,7.99,USD,13,white-mug,,,,true,{}" in printed
-    assert printed[-1] == "cancelled"
+    assert printed[-2] == "cancelled"
+    assert printed[-1].endswith("was cancelled: changed my mind")
 
 
 @pytest.mark.parametrize("snippet", blocks("For developers", "python"))

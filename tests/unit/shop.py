@@ -11,6 +11,7 @@ from domain.catalog.product import Product
 from domain.catalog.tag import Tag
 from domain.identity.session import Session
 from domain.identity.user import User
+from domain.notifications.notification import Notification
 from domain.ordering.order import Order
 from domain.ordering.payment import Payment
 from domain.ordering.refund import Refund
@@ -23,6 +24,7 @@ from infrastructure.memory.catalog.queries import (
 )
 from infrastructure.memory.database import MemoryDatabase
 from infrastructure.memory.identity import MemorySessionQueries, MemoryUserQueries
+from infrastructure.memory.notifications import MemoryNotificationQueries
 from infrastructure.memory.ordering import MemoryOrderQueries
 from infrastructure.memory.reporting import MemoryReports
 from infrastructure.memory.unit_of_work import MemoryUnitOfWork, open_shop
@@ -66,6 +68,8 @@ class Shop:
                         work.payments.add(aggregate)
                     case Refund():
                         work.refunds.add(aggregate)
+                    case Notification():
+                        work.notifications.add(aggregate)
                 await work.flush()
             await work.commit()
         self.database.outbox.clear()
@@ -140,3 +144,7 @@ class Shop:
     @property
     def reports(self) -> MemoryReports:
         return MemoryReports(self.database)
+
+    @property
+    def notifications(self) -> MemoryNotificationQueries:
+        return MemoryNotificationQueries(self.database)

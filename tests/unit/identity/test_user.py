@@ -187,6 +187,7 @@ def test_customers_manage_nothing_and_staff_manages_the_shop() -> None:
         Permission.MANAGE_ORDERS,
         Permission.MANAGE_ACCOUNTS,
         Permission.MANAGE_USERS,
+        Permission.SEE_REPORTS,
     }
 
 
