@@ -13,7 +13,7 @@ from application.ordering.ports import (
     PaymentGateway,
     Verdict,
 )
-from application.ordering.telling import Telling, paid
+from application.ordering.telling import Telling, paid, unpaid
 from application.shared.clock import Clock
 from domain.identity.user import Permission
 from domain.ordering.order import OrderId

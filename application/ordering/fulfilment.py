@@ -5,7 +5,7 @@ from application.identity.actor import Actor
 from application.ordering.access import order_of
 from application.ordering.cancelling import cancel
 from application.ordering.ports import OrderingWork
-from application.ordering.telling import Telling
+from application.ordering.telling import Telling, became
 from application.shared.clock import Clock
 from application.shared.errors import unchanged_since
 from domain.identity.user import Permission
