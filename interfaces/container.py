@@ -183,7 +183,7 @@ class Container(containers.DeclarativeContainer):
     paying = providers.Factory(Paying, begin=work.provider, clock=clock, tell=telling)
     refunding = providers.Factory(Refunding, begin=work.provider, clock=clock, tell=telling)
     charging = providers.Factory(
-        Charging, begin=work.provider, gateway=gateway, clock=clock, tell=telling
+        Charging, begin=work.provider, gateway=gateway, run=runner, clock=clock, tell=telling
     )
     expiry = providers.Factory(Expiry, begin=work.provider, run=runner, clock=clock, tell=telling)
     figures = providers.Factory(

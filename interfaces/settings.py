@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     session_days: int = Field(default=30, ge=1, le=365)  # without use
     trusted_proxies: str = ""  # addresses, or *, whose X-Forwarded-For is believed
     idempotency_hours: int = Field(default=24, ge=1)
-    unpaid_order_hours: int = Field(default=48, ge=1)  # then `tradepost orders expire` ends it
+    unpaid_order_hours: int = Field(default=48, ge=1, le=87_600)  # then they expire
     password_hashers: int = Field(default=2, ge=1, le=64)  # at once; as many as there are cores
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
     max_import_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)  # of an imported file

@@ -1,7 +1,7 @@
 from datetime import datetime
 from typing import Final
 
-from application.ordering.credit import give_back
+from application.ordering.credit import credit_of
 from application.ordering.ports import OrderingWork
 from domain.catalog.product import ProductId
 from domain.ordering.order import Order, OrderId
@@ -21,14 +21,15 @@ async def cancel(
     What came from outside is due back from then on. Returns the refund of the store credit.
     """
     products = await work.products.lock_all(line.product_id for line in order.lines)
-    order.cancel({ProductId(product.id): product for product in products}, reason, by=by, at=at)
     payments = await work.payments.of_order(OrderId(order.id))
     paid = [payment for payment in payments if payment.refundable.minor]
-    credit = [payment for payment in paid if payment.method is PaymentMethod.STORE_CREDIT]
+    by_credit = [payment for payment in paid if payment.method is PaymentMethod.STORE_CREDIT]
+    credit = await credit_of(work, order) if by_credit else None
+    order.cancel({ProductId(product.id): product for product in products}, reason, by=by, at=at)
     refund = None
     if credit:
-        refund = Refund.of(order, credit, None, reason or _WITHOUT_REASON, by=by, at=at)
-        await give_back(work, order, refund, by=by, at=at)
+        refund = Refund.of(order, by_credit, None, reason or _WITHOUT_REASON, by=by, at=at)
+        credit.give_back(refund, by=by, at=at)
         work.refunds.add(refund)
     for payment in paid:
         if payment.method is PaymentMethod.EXTERNAL:

@@ -15,6 +15,12 @@ from domain.ordering.order import OrderId
 from domain.shared.errors import DomainError
 
 AT_ONCE: Final = 100
+_UNITS: Final = {
+    "day": timedelta(days=1),
+    "hour": timedelta(hours=1),
+    "minute": timedelta(minutes=1),
+    "second": timedelta(seconds=1),
+}
 
 
 @dataclass(slots=True)
@@ -38,7 +44,7 @@ class Expiry:
         """Cancel what was placed so long ago and is not even being paid."""
         actor.require(Permission.MANAGE_ORDERS)
         placed_before, done, last = self.clock() - older_than, Expired(), None
-        reason = f"unpaid for {_hours(older_than)}"
+        reason = f"unpaid for {_spelled(older_than)}"
         while ids := await self._unpaid(placed_before, last):
             for last in ids:
                 try:
@@ -64,6 +70,8 @@ class Expiry:
         return False
 
 
-def _hours(time: timedelta) -> str:
-    hours = time / timedelta(hours=1)
-    return f"{hours:g} hour" + ("" if hours == 1 else "s")
+def _spelled(time: timedelta) -> str:
+    """In the largest unit of which it is a whole number."""
+    unit = next(unit for unit, length in _UNITS.items() if not time % length)
+    number = time // _UNITS[unit]
+    return f"{number} {unit}" + ("" if number == 1 else "s")

@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 
 from application.identity.actor import Actor
 from application.ordering.access import order_of
-from application.ordering.credit import spend
+from application.ordering.credit import credit_of
 from application.ordering.ports import OrderingWork
 from application.ordering.telling import Telling, paid
 from application.shared.clock import Clock
@@ -35,11 +35,10 @@ class Paying:
             order = await order_of(actor, work, id)
             if method is PaymentMethod.EXTERNAL:
                 actor.require(Permission.MANAGE_ORDERS)
+            credit = await credit_of(work, order) if method is PaymentMethod.STORE_CREDIT else None
             by, at, was = actor.author, self.clock(), order.status
             payment = Payment.of(order, amount, method, reference=reference, by=by, at=at)
-            transfer_id = None
-            if method is PaymentMethod.STORE_CREDIT:
-                transfer_id = await spend(work, order, payment.amount, by=by, at=at)
+            transfer_id = credit.spend(payment.amount, by=by, at=at) if credit else None
             payment.receive(order, transfer_id=transfer_id, by=by, at=at)
             work.payments.add(payment)
             await self.tell(work, order, *paid(order, payment.amount, was=was), at=at)

@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 
 from application.identity.actor import Actor
 from application.ordering.access import order_of
-from application.ordering.credit import give_back
+from application.ordering.credit import credit_of
 from application.ordering.ports import OrderingWork
 from application.ordering.telling import Telling, refunded
 from application.shared.clock import Clock
@@ -38,9 +38,10 @@ class Refunding:
             payments = await work.payments.of_order(id)
             if payment_id is not None:
                 payments = _only(payments, payment_id)
+            credit = await credit_of(work, order)
             by, at = actor.author, self.clock()
             refund = Refund.of(order, payments, amount, reason, by=by, at=at)
-            await give_back(work, order, refund, by=by, at=at)
+            credit.give_back(refund, by=by, at=at)
             work.refunds.add(refund)
             await self.tell(work, order, refunded(order, refund.amount), at=at)
             await work.commit()

@@ -119,10 +119,15 @@ class Payment(Aggregate):
         by: Author,
         at: datetime,
     ) -> None:
-        """The money is here. What is paid in full is confirmed; what is cancelled, due back."""
+        """
+        The money is here. What is paid in full is confirmed; what is cancelled, due back.
+
+        Whatever name the provider has for it, nothing may keep the money from being seen.
+        """
         self._decide(PaymentStatus.SUCCEEDED, at)
         self.transfer_id = transfer_id
-        self.reference = reference or self.reference
+        if reference is not None:
+            self.reference = text.cut(reference, longest=REFERENCE_LENGTH)
         order.receive(self.amount, at=at)
         order.record(PaymentReceived(**self._told(order, by, at)))
         if order.status is OrderStatus.CANCELLED:
@@ -133,7 +138,7 @@ class Payment(Aggregate):
     def fail(self, order: Order, reason: str, *, by: Author, at: datetime) -> None:
         """The money does not come, and what it was to cover is due again."""
         self._decide(PaymentStatus.FAILED, at)
-        self.failure = reason[:FAILURE_LENGTH]
+        self.failure = text.cut(reason, longest=FAILURE_LENGTH)
         order.unclaim(self.amount, at=at)
         order.record(PaymentFailed(reason=self.failure, **self._told(order, by, at)))
 

@@ -12,7 +12,7 @@ from domain.ordering.payment import Payment, PaymentId, PaymentMethod
 from domain.shared import text
 from domain.shared.aggregate import Aggregate
 from domain.shared.author import Author
-from domain.shared.errors import Conflict
+from domain.shared.errors import Conflict, InvalidValue
 from domain.shared.ids import new_id
 from domain.shared.money import Money
 
@@ -66,7 +66,8 @@ class Refund(Aggregate):
         Raises RefundTooLarge, CurrencyMismatch or InvalidValue, and then has changed nothing. The
         transfers of store credit are the caller's to make.
         """
-        text.text("reason", reason, longest=REASON_LENGTH)
+        if not text.text("reason", reason, longest=REASON_LENGTH).strip():
+            raise InvalidValue("reason", "is blank")
         if amount is not None:
             order.check_amount(amount)
         refundable = sum((payment.refundable for payment in payments), Money(0, order.currency))

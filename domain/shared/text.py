@@ -48,6 +48,11 @@ def line(field: str, value: str, *, longest: int) -> str:
     return value
 
 
+def cut(value: str, *, longest: int) -> str:
+    """What can be kept of a text that is not ours to refuse: one line, and not too long."""
+    return _LINE_END.sub(" ", _NEVER.sub("", value))[:longest]
+
+
 def slug(value: str, *, field: str = "slug") -> Slug:
     if len(value) > SLUG_LENGTH or not _SLUG.fullmatch(value):
         raise InvalidValue(field, f"is not 1 to {SLUG_LENGTH} of a-z, 0-9 and -")

@@ -71,7 +71,7 @@ async def read(
 ) -> Page[T]:
     """The page that these rows are; `everything` is counted where the total is asked for."""
     async with engine.connect() as connection:
-        total = await connection.scalar(_count(everything)) if request.with_total else None
+        total = await connection.scalar(count(everything)) if request.with_total else None
         found: Sequence[AnyRow] = (await connection.execute(rows)).all()
     shown = found[: request.limit]
     more = len(found) > request.limit
@@ -80,5 +80,5 @@ async def read(
     )
 
 
-def _count(statement: Select[Any]) -> Select[int]:
+def count(statement: Select[Any]) -> Select[int]:
     return select(func.count()).select_from(statement.order_by(None).subquery())

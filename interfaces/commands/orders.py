@@ -11,8 +11,9 @@ from application.identity.actor import OPERATOR
 from interfaces.commands.running import in_shop
 from interfaces.container import Container
 
-_TIME: Final = re.compile(r"([1-9][0-9]{0,5})([mhd])")
+_TIME: Final = re.compile(r"([1-9][0-9]{0,6})([mhd])")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
+_LONGEST: Final = timedelta(days=3650)
 
 
 def _time(text: str) -> timedelta:
@@ -20,7 +21,10 @@ def _time(text: str) -> timedelta:
     if match is None:
         raise typer.BadParameter("a time is spelled like 90m, 48h or 2d")
     number, unit = match.groups()
-    return timedelta(**{_UNITS[unit]: int(number)})
+    time = timedelta(**{_UNITS[unit]: int(number)})
+    if time > _LONGEST:
+        raise typer.BadParameter("nothing here is older than ten years")
+    return time
 
 
 OlderThan = Annotated[
@@ -40,7 +44,7 @@ def order_commands(open_shop: Callable[[], Container]) -> typer.Typer:
         done = in_shop(shop, lambda shop: shop.expiry().expire(OPERATOR, older_than=age))
         for id, refusal in done.refused.items():
             typer.echo(f"order {id} stays: {refusal}", err=True)
-        typer.echo(f"{done.orders} unpaid orders are cancelled")
+        typer.echo(f"unpaid orders cancelled: {done.orders}")
         if done.refused:
             raise typer.Exit(1)
 
@@ -51,6 +55,6 @@ def order_commands(open_shop: Callable[[], Container]) -> typer.Typer:
         settled = in_shop(
             open_shop(), lambda shop: shop.charging().ask_again(OPERATOR, older_than=age)
         )
-        typer.echo(f"{settled} payments are settled")
+        typer.echo(f"payments settled: {settled}")
 
     return commands

@@ -1,7 +1,8 @@
-from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -10,7 +11,7 @@ from application.ordering.queries import OrderDetails, OrderFilter, OrderItem, O
 from application.ordering.receipts import PaymentDetails, RefundDetails
 from application.ordering.timeline import Happening, happening
 from application.shared.outbox import OutboxEntry
-from application.shared.pages import Page, PageRequest
+from application.shared.pages import Page, PageRequest, Position
 from domain.identity.user import UserId
 from domain.ordering.order import OrderId, OrderNumber
 from domain.shared.money import Money
@@ -22,7 +23,7 @@ from infrastructure.sql.ordering.mapping import (
     refunds,
 )
 from infrastructure.sql.outbox import outbox
-from infrastructure.sql.pages import AnyRow, page
+from infrastructure.sql.pages import AnyRow, count, cut, following, page
 
 _UNSEEN = {"sequence", "covered_minor"}
 _ORDERS = select(*(column for column in orders.c if column.name not in _UNSEEN))
@@ -44,20 +45,7 @@ _ORDERS_AND_LINES = (
 _ORDER = _ORDERS_AND_LINES.where(orders.c.id == bindparam("id"))
 _CUSTOMER = select(orders.c.customer_id).where(orders.c.id == bindparam("id"))
 _TIMELINE_SORTS = {"at": outbox.c.sequence}
-_PAYMENT_SORTS = {"created_at": payments.c.created_at}
-_REFUNDS = (
-    select(
-        refund_parts.c.payment_id,
-        refund_parts.c.amount_minor,
-        refund_parts.c.currency,
-        refunds.c.id,
-        refunds.c.reason,
-        refunds.c.created_at,
-    )
-    .join_from(refunds, refund_parts, refund_parts.c.refund_id == refunds.c.id)
-    .where(refunds.c.order_id == bindparam("id"))
-    .order_by(refunds.c.created_at, refunds.c.id, refund_parts.c.position)
-)
+_BY_AGE = (payments.c.created_at, payments.c.id)
 _BY_NUMBER = _ORDERS_AND_LINES.where(orders.c.number == bindparam("number"))
 
 
@@ -113,18 +101,16 @@ class SqlOrderQueries:
         )
 
     async def payments(self, id: OrderId, request: PageRequest) -> Page[PaymentDetails]:
-        refunded: dict[UUID, list[RefundDetails]] = defaultdict(list)
+        everything = select(payments).where(payments.c.order_id == id)
+        rows = cut(following(everything, request, *_BY_AGE), request)
         async with self._engine.connect() as connection:
-            for row in await connection.execute(_REFUNDS, {"id": id}):
-                refunded[row.payment_id].append(_refund(row))
-        return await page(
-            self._engine,
-            select(payments).where(payments.c.order_id == id),
-            request,
-            sorts=_PAYMENT_SORTS,
-            id=payments.c.id,
-            record=lambda row: _payment(row, refunded[row.id]),
-        )
+            total = await connection.scalar(count(everything)) if request.with_total else None
+            found = (await connection.execute(_with_refunds(rows, request))).all()
+        shown = [_payment([*parts]) for _, parts in groupby(found, attrgetter("id"))]
+        last = shown[: request.limit][-1:]
+        more = len(shown) > request.limit
+        place = [Position(payment.created_at, payment.id) for payment in last if more]
+        return Page(shown[: request.limit], next=place[0] if place else None, total=total)
 
     async def _one(self, statement: Select[Any], **which: object) -> OrderDetails | None:
         async with self._engine.connect() as connection:
@@ -165,16 +151,27 @@ def _item(row: AnyRow) -> OrderItem:
     )
 
 
-def _refund(row: AnyRow) -> RefundDetails:
-    return RefundDetails(
-        id=row.id,
-        amount=Money(row.amount_minor, row.currency),
-        reason=row.reason,
-        created_at=row.created_at,
+def _with_refunds(rows: Select[Any], request: PageRequest) -> Select[Any]:
+    """Each of these payments once for each refund of it, in one look at both."""
+    shown = rows.subquery()
+    parts = (
+        select(
+            shown,
+            refunds.c.id.label("refund_id"),
+            refund_parts.c.amount_minor.label("part_minor"),
+            refunds.c.reason,
+            refunds.c.created_at.label("given_back_at"),
+        )
+        .outerjoin_from(shown, refund_parts, refund_parts.c.payment_id == shown.c.id)
+        .outerjoin(refunds, refunds.c.id == refund_parts.c.refund_id)
     )
+    # `after` has done its part inside.
+    in_order = following(parts, replace(request, after=None), shown.c.created_at, shown.c.id)
+    return in_order.order_by(refunds.c.created_at, refunds.c.id)
 
 
-def _payment(row: AnyRow, refunds: Sequence[RefundDetails]) -> PaymentDetails:
+def _payment(rows: Sequence[AnyRow]) -> PaymentDetails:
+    row = rows[0]
     return PaymentDetails(
         id=row.id,
         order_id=row.order_id,
@@ -188,5 +185,14 @@ def _payment(row: AnyRow, refunds: Sequence[RefundDetails]) -> PaymentDetails:
         created_at=row.created_at,
         updated_at=row.updated_at,
         version=row.version,
-        refunds=refunds,
+        refunds=[
+            RefundDetails(
+                id=part.refund_id,
+                amount=Money(part.part_minor, row.currency),
+                reason=part.reason,
+                created_at=part.given_back_at,
+            )
+            for part in rows
+            if part.refund_id
+        ],
     )
