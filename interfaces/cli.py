@@ -21,6 +21,7 @@ from interfaces.commands.db import db_commands
 from interfaces.commands.idempotency import idempotency_commands
 from interfaces.commands.orders import order_commands
 from interfaces.commands.users import user_commands
+from interfaces.commands.verify import verify_command
 from interfaces.container import Container
 from interfaces.http.app import create_app
 from interfaces.settings import MissingSecret, Settings, UnusableSettings, load
@@ -50,11 +51,16 @@ def _ready_shop(settings: Settings | None = None) -> Container:
     """
     shop = _shop(settings)
     settings = shop.settings()
-    if settings.memory:
+    if not settings.memory and settings.sqlite_file is not None and shop.migrations().is_behind():
+        shop.migrations().upgrade(report=typer.echo)
+    return _fitting(shop)
+
+
+def _fitting(shop: Container) -> Container:
+    """The shop as it is, if its database has the schema that this version needs, or exit 3."""
+    if shop.settings().memory:
         return shop
     migrations = shop.migrations()
-    if settings.sqlite_file is not None and migrations.is_behind():
-        migrations.upgrade(report=typer.echo)
     if not migrations.is_current():
         there = migrations.current() or "nothing"
         advice = ": run `tradepost db upgrade`" if migrations.is_behind() else ""
@@ -127,6 +133,7 @@ app.add_typer(catalog_commands(_ready_shop), name="catalog")
 app.add_typer(idempotency_commands(_ready_shop), name="idempotency")
 app.add_typer(order_commands(_ready_shop), name="orders")
 app.add_typer(user_commands(_ready_shop), name="users")
+app.command()(verify_command(lambda: _fitting(_shop())))
 
 
 def _leave(code: int, line: str) -> None:

@@ -7,6 +7,7 @@ from dependency_injector import containers, providers
 from application.accounts.opening import Opening
 from application.accounts.statements import Statements
 from application.accounts.transfers import Bookkeeping
+from application.auditing.verification import Verification
 from application.catalog.browsing import Browsing
 from application.catalog.curation import Curation
 from application.catalog.exporting import Exporting
@@ -37,6 +38,7 @@ from application.shared.unit_of_work import Joined, Runner, UnitOfWork
 from domain.shared.money import Currency
 from infrastructure.gateways import NoGateway
 from infrastructure.memory.accounts import MemoryAccountQueries, MemoryTransferQueries
+from infrastructure.memory.auditing.queries import MemoryAuditQueries
 from infrastructure.memory.catalog.queries import (
     MemoryCategoryQueries,
     MemoryProductQueries,
@@ -50,6 +52,7 @@ from infrastructure.memory.seed import open_seeded_shop
 from infrastructure.memory.unit_of_work import MemoryUnitOfWork
 from infrastructure.security import Argon2Hasher, JwtAccessTokens
 from infrastructure.sql.accounts.queries import SqlAccountQueries, SqlTransferQueries
+from infrastructure.sql.auditing.queries import SqlAuditQueries
 from infrastructure.sql.catalog.queries import SqlCategoryQueries, SqlProductQueries, SqlTagQueries
 from infrastructure.sql.database import Limits, connect
 from infrastructure.sql.identity.queries import SqlSessionQueries, SqlUserQueries
@@ -123,6 +126,7 @@ class Container(containers.DeclarativeContainer):
     notifications = _reads(
         backend, (MemoryNotificationQueries, memory), (SqlNotificationQueries, engine)
     )
+    audits = _reads(backend, (MemoryAuditQueries, memory), (SqlAuditQueries, engine))
     readiness: providers.Selector[Any] = providers.Selector(
         backend,
         memory=providers.Object(_always_ready),
@@ -195,6 +199,7 @@ class Container(containers.DeclarativeContainer):
     fulfilment = providers.Factory(Fulfilment, begin=work.provider, clock=clock, tell=telling)
     history = providers.Factory(History, orders=orders)
     inbox = providers.Factory(Inbox, begin=work.provider, notifications=notifications, clock=clock)
+    verification = providers.Factory(Verification, audits=audits, clock=clock)
 
 
 def joining(

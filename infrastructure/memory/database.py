@@ -69,7 +69,7 @@ class MemoryDatabase:
         self.answers: dict[RequestKey, StoredAnswer] = {}
         self.locks: Final = Locks(lock_timeout)
         self._uniques: Final = [*uniques]
-        self._references: Final = [*references]
+        self.references: Final = [*references]
         self._indexes: dict[str, dict[Hashable, UUID]] = defaultdict(dict)
         self._failure: Exception | None = None
         self._interloper: Callable[[], Awaitable[None]] | None = None
@@ -144,7 +144,7 @@ class MemoryDatabase:
         self, changed: Iterable[Aggregate], stored: Mapping[Key, Aggregate], gone: set[Key]
     ) -> None:
         """InUse where something changed, or left behind by what is gone, refers to nothing."""
-        for reference in self._references:
+        for reference in self.references:
             referring = [entity for entity in changed if isinstance(entity, reference.kind)]
             if any(kind is reference.target for kind, _ in gone):
                 referring += [

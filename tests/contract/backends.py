@@ -11,6 +11,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from application.accounts.ports import AccountsWork
 from application.accounts.queries import AccountQueries, TransferQueries
+from application.auditing.queries import AuditQueries
 from application.catalog.queries import CategoryQueries, ProductQueries, TagQueries
 from application.identity.queries import SessionQueries, UserQueries
 from application.notifications.queries import NotificationQueries
@@ -31,6 +32,7 @@ from domain.ordering.payment import Payment
 from domain.ordering.refund import Refund
 from domain.shared.aggregate import Aggregate
 from infrastructure.memory.accounts import MemoryAccountQueries, MemoryTransferQueries
+from infrastructure.memory.auditing.queries import MemoryAuditQueries
 from infrastructure.memory.catalog.queries import (
     MemoryCategoryQueries,
     MemoryProductQueries,
@@ -43,6 +45,7 @@ from infrastructure.memory.ordering import MemoryOrderQueries
 from infrastructure.memory.reporting import MemoryReports
 from infrastructure.memory.unit_of_work import MemoryUnitOfWork, open_shop
 from infrastructure.sql.accounts.queries import SqlAccountQueries, SqlTransferQueries
+from infrastructure.sql.auditing.queries import SqlAuditQueries
 from infrastructure.sql.catalog.queries import SqlCategoryQueries, SqlProductQueries, SqlTagQueries
 from infrastructure.sql.database import Limits, connect
 from infrastructure.sql.identity.queries import SqlSessionQueries, SqlUserQueries
@@ -87,6 +90,7 @@ class Backend(ABC):
     orders: OrderQueries
     reports: Reports
     notifications: NotificationQueries
+    audits: AuditQueries
 
     @abstractmethod
     def begin(self, listener: Listener = nobody) -> ShopWork: ...
@@ -110,13 +114,17 @@ class Backend(ABC):
     async def left_open(self) -> int:
         """How many units of work still hold something that others may wait for."""
 
-    async def keep(self, *aggregates: Aggregate) -> None:
-        """Store them in this order, as if it had happened long ago: nobody hears of it."""
+    async def store(self, *aggregates: Aggregate) -> None:
+        """Store them in this order."""
         async with self.begin() as work:
             for aggregate in aggregates:
                 add(work, aggregate)
                 await work.flush()
             await work.commit()
+
+    async def keep(self, *aggregates: Aggregate) -> None:
+        """Store them in this order, as if it had happened long ago: nobody hears of it."""
+        await self.store(*aggregates)
         await self.forget_events()
 
     async def stock(self, *products: Product) -> list[int]:
@@ -141,6 +149,7 @@ class MemoryBackend(Backend):
         self.orders = MemoryOrderQueries(database)
         self.reports = MemoryReports(database)
         self.notifications = MemoryNotificationQueries(database)
+        self.audits = MemoryAuditQueries(database)
 
     def begin(self, listener: Listener = nobody) -> ShopWork:
         return MemoryUnitOfWork(self.database, listener)
@@ -175,6 +184,7 @@ class SqlBackend(Backend):
         self.orders = SqlOrderQueries(engine)
         self.reports = SqlReports(engine)
         self.notifications = SqlNotificationQueries(engine)
+        self.audits = SqlAuditQueries(engine)
 
     @classmethod
     @asynccontextmanager

@@ -69,6 +69,7 @@ class OneLedgerThreeTimes(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.commit()
+        self.do(Shop.audit)
 
     @property
     def balances(self) -> Balances:
@@ -167,7 +168,7 @@ class OneLedgerThreeTimes(RuleBasedStateMachine):
 
     def kept(self, username: str) -> UserId:
         async def keep(shop: Shop) -> UUID:
-            await shop.backend.keep(user := a_user(username=username))
+            await shop.backend.store(user := a_user(username=username))
             return user.id
 
         return UserId(self.do(keep))

@@ -112,6 +112,7 @@ class OneShopThreeTimes(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.end(keep=True)
+        assert isinstance(self.shops.do(Shop.audit), Done)
 
     @invariant()
     def everybody_has_the_same_in_hand(self) -> None:
@@ -206,7 +207,7 @@ class OneShopThreeTimes(RuleBasedStateMachine):
 
     def kept(self, make: Callable[[], Aggregate]) -> UUID:
         async def keep(shop: Shop) -> UUID:
-            await shop.backend.keep(aggregate := make())
+            await shop.backend.store(aggregate := make())
             return aggregate.id
 
         outcome = self.shops.do(keep)

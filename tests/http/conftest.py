@@ -1,10 +1,15 @@
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Final
 
 import pytest
 
 from infrastructure.sql.migrating import Migrations
 from tests.http.api import Api, Opened, api_of, opened_memory, opened_sql
 from tests.servers import PostgresCluster
+
+# The clocks of tests are moved ahead.
+A_LONG_TIME_HENCE: Final = datetime(2999, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
@@ -50,5 +55,10 @@ def opened(request: pytest.FixtureRequest) -> Opened:
 
 
 @pytest.fixture
-async def api(opened: Opened) -> Api:
-    return await api_of(opened)
+async def api(opened: Opened) -> AsyncIterator[Api]:
+    """The service, in whose books everything has to be true afterwards, whatever it was asked."""
+    api = await api_of(opened)
+    yield api
+    if opened.storage.name == "memory":  # in no time
+        verdicts = await opened.container.audits().verdicts(at=A_LONG_TIME_HENCE)
+        assert [verdict for verdict in verdicts if verdict.offenders] == []

@@ -98,7 +98,7 @@ def test_the_guide_for_operators_works_as_it_stands(
     database = f"readme_{uuid4().hex}"
     postgres.create(database)
     port = free_port()
-    prepare, users, catalog, serve, ask = (
+    prepare, users, catalog, verify, serve, ask = (
         block.replace("postgresql://shop:password@db.example/shop", postgres.url(database)).replace(
             "8000", str(port)
         )
@@ -122,6 +122,9 @@ def test_the_guide_for_operators_works_as_it_stands(
         "TRADEPOST_DATABASE_URL": postgres.url(database),
         "TRADEPOST_SECRET_KEY": "a-secret-of-the-tests-and-nobody-else",
     }
+    table = shell(verify, tmp_path, **variables).splitlines()
+    assert {line.split()[-1] for line in table} == {"offenders", "0"}
+
     server = subprocess.Popen(
         serve.split(), cwd=tmp_path, env=environment(variables), start_new_session=True
     )
