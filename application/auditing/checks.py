@@ -53,6 +53,42 @@ STATUS: Final = Check(
     "is {status}, which is not where its history leads",
 )
 
+PAID: Final = Check(
+    "paid",
+    "what an order was paid is the sum of the payments that came",
+    "was paid {paid} {currency}, and payments came to {sum} {other}",
+)
+REFUNDED: Final = Check(
+    "refunded",
+    "what an order has given back is the sum of its refunds",
+    "has given back {refunded} {currency}, and refunds of {sum} {other}",
+)
+COVERED: Final = Check(
+    "covered",
+    "what is covered of an order is paid, or on its way",
+    "has {covered} covered, with payments of {begun}, and {back} gone back",
+)
+OVERPAID: Final = Check(
+    "overpaid",
+    "no order is paid more than its total, nor gives back more than it was paid",
+    "of {total} was paid {paid}, has given back {refunded}, and has {covered} covered",
+)
+PARTS: Final = Check(
+    "parts",
+    "a refund is the sum of its parts, each of a payment of that order",
+    "is of {amount}, with {parts} parts that add up to {sum}",
+)
+RETURNED: Final = Check(
+    "returned",
+    "what went back of a payment is the sum of its parts in refunds",
+    "has given back {refunded}, and parts of {sum}; {due_back} is due back",
+)
+CREDIT: Final = Check(
+    "credit",
+    "store credit is moved by a transfer of its own, between customer and house",
+    "is one of the {what} that have not such a transfer",
+)
+
 TRANSFERS: Final = Check(
     "transfers",
     "what a transfer takes from one account it gives to another",
@@ -91,6 +127,7 @@ ANSWERS: Final = Check("answers", "every idempotency key has its answer", "has n
 CHECKS: Final = (
     *(STOCK, SHORTAGE, CATEGORIES, INDEX),
     *(LINES, TOTALS, SOLD, STATUS),
+    *(PAID, REFUNDED, COVERED, OVERPAID, PARTS, RETURNED, CREDIT),
     *(TRANSFERS, BALANCES, RUNNING, DEBTS),
     *(EVENTS, TOLD, REFERENCES, TIMES, ANSWERS),
 )

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Executable, Table, delete, insert, update
+from sqlalchemy import Executable, Table, delete, insert, select, update
 
 from application.auditing import checks
 from application.auditing.queries import Check
@@ -17,7 +17,9 @@ from domain.catalog.category import Category, CategoryId
 from domain.catalog.product import Product
 from domain.catalog.stock import Cause, StockMovement
 from domain.identity.user import UserId
-from domain.ordering.order import Order
+from domain.ordering.order import Order, OrderId
+from domain.ordering.payment import Payment, PaymentMethod, PaymentStatus
+from domain.ordering.refund import Refund, RefundPart
 from domain.ordering.status import OrderStatus
 from domain.shared.aggregate import Aggregate
 from domain.shared.money import Currency, Money
@@ -31,10 +33,10 @@ from infrastructure.sql.catalog.mapping import (
 )
 from infrastructure.sql.catalog.search import product_search
 from infrastructure.sql.idempotency import idempotency_keys
-from infrastructure.sql.ordering.mapping import order_lines, orders
+from infrastructure.sql.ordering.mapping import order_lines, orders, payments, refund_parts
 from infrastructure.sql.outbox import outbox
-from tests.builders import BY_HAND, NOON
-from tests.contract.lived import KEY, Lived
+from tests.builders import BY_HAND, NOON, gbp
+from tests.contract.lived import GBP, KEY, Lived
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -176,6 +178,32 @@ def _entry_left_more(database: MemoryDatabase, shop: Lived) -> None:
     entry.balance_after = _more(entry.balance_after)
 
 
+def _paid_twice(database: MemoryDatabase, shop: Lived) -> None:
+    order = _stored(database, Order, shop["half"])
+    order.paid, order.covered = gbp("8.40"), gbp("8.30")
+    database.rows[Payment][MARKED] = Payment(
+        id=MARKED,
+        version=1,
+        order_id=OrderId(order.id),
+        method=PaymentMethod.EXTERNAL,
+        status=PaymentStatus.SUCCEEDED,
+        amount=gbp("8"),
+        refunded=gbp("0"),
+        due_back=gbp("0"),
+        reference=None,
+        failure=None,
+        transfer_id=None,
+        actor_id=None,
+        created_at=NOON,
+        updated_at=NOON,
+    )
+
+
+def _part(database: MemoryDatabase, shop: Lived) -> RefundPart:
+    parts = _stored(database, Refund, shop["refund"]).parts
+    return next(part for part in parts if part.id == shop["credit back"])
+
+
 def _told_of_nothing(database: MemoryDatabase, shop: Lived) -> None:
     database.outbox.append(replace(database.outbox[0], aggregate_id=GHOST, sequence=1))
 
@@ -189,6 +217,154 @@ def _event(id: UUID, sequence: int) -> Any:
 
 
 BREACHES: Final = (
+    Breach(
+        "more is paid than came",
+        checks.PAID,
+        ["half"],
+        "was paid 41 GBP, and payments came to 40 GBP",
+        _set(orders, "half", paid_minor=41),
+        _assign(Order, "half", paid=gbp("0.41")),
+    ),
+    Breach(
+        "less has gone back than went",
+        checks.REFUNDED,
+        ["paid"],
+        "has given back 449 GBP, and refunds of 450 GBP",
+        _set(orders, "paid", refunded_minor=449),
+        _assign(Order, "paid", refunded=gbp("4.49")),
+    ),
+    Breach(
+        "a pending order counts what went back as covered",
+        checks.COVERED,
+        ["half"],
+        "has 40 covered, with payments of 40, and 10 gone back",
+        _set(orders, "half", covered_minor=40),
+        _assign(Order, "half", covered=gbp("0.40")),
+    ),
+    Breach(
+        "an order waits for money that is on its way",
+        checks.COVERED,
+        ["asked"],
+        "has 0 covered, with payments of 100, and 0 gone back",
+        _set(orders, "asked", covered_minor=0),
+        _assign(Order, "asked", covered=gbp("0")),
+    ),
+    Breach(
+        "a payment that failed covers something",
+        checks.COVERED,
+        ["declined"],
+        "has 100 covered, with payments of 0, and 0 gone back",
+        _set(orders, "declined", covered_minor=100),
+        _assign(Order, "declined", covered=gbp("1")),
+    ),
+    Breach(
+        "an order is paid twice",
+        checks.OVERPAID,
+        ["half"],
+        "of 500 was paid 840, has given back 10, and has 830 covered",
+        lambda shop: [
+            update(orders)
+            .where(orders.c.id == shop["half"])
+            .values(paid_minor=840, covered_minor=830),
+            insert(payments).values(
+                id=MARKED,
+                version=1,
+                sequence=0,
+                order_id=shop["half"],
+                method=PaymentMethod.EXTERNAL,
+                status=PaymentStatus.SUCCEEDED,
+                amount_minor=800,
+                refunded_minor=0,
+                due_back_minor=0,
+                currency=GBP,
+                created_at=NOON,
+                updated_at=NOON,
+            ),
+        ],
+        _paid_twice,
+    ),
+    Breach(
+        "a part of a refund loses its place",
+        checks.PARTS,
+        ["refund"],
+        "is of 450, with 2 parts that add up to 450",
+        lambda shop: (
+            update(refund_parts).where(refund_parts.c.id == shop["credit back"]).values(position=7)
+        ),
+        lambda database, shop: setattr(_part(database, shop), "position", 7),
+    ),
+    Breach(
+        "a payment gives back what no refund does",
+        checks.RETURNED,
+        ["credit of half"],
+        "has given back 11, and parts of 10; 0 is due back",
+        _set(payments, "credit of half", refunded_minor=11),
+        _assign(Payment, "credit of half", refunded=gbp("0.11")),
+    ),
+    Breach(
+        "money is due back of an order that nobody cancelled",
+        checks.RETURNED,
+        ["cash of paid"],
+        "1 is due back",
+        _set(payments, "cash of paid", due_back_minor=1),
+        _assign(Payment, "cash of paid", due_back=gbp("0.01")),
+    ),
+    Breach(
+        "a payment is not what was transferred",
+        checks.CREDIT,
+        ["credit of half"],
+        "is one of the payments that have not such a transfer",
+        _set(payments, "credit of half", transfer_id=None),
+        _assign(Payment, "credit of half", transfer_id=None),
+    ),
+    Breach(
+        "a payment is a transfer the other way",
+        checks.CREDIT,
+        ["credit of half"],
+        "is one of the payments that have not such a transfer",
+        lambda shop: (
+            update(payments)
+            .where(payments.c.id == shop["credit of half"])
+            .values(transfer_id=shop["deposit"])
+        ),
+        lambda database, shop: setattr(
+            _stored(database, Payment, shop["credit of half"]), "transfer_id", shop["deposit"]
+        ),
+    ),
+    Breach(
+        "what came from outside has a transfer",
+        checks.CREDIT,
+        ["cash of paid"],
+        "is one of the payments that have not such a transfer",
+        lambda shop: (
+            update(payments)
+            .where(payments.c.id == shop["cash of paid"])
+            .values(transfer_id=shop["deposit"])
+        ),
+        lambda database, shop: setattr(
+            _stored(database, Payment, shop["cash of paid"]), "transfer_id", shop["deposit"]
+        ),
+    ),
+    Breach(
+        "one transfer serves twice",
+        checks.CREDIT,
+        ["credit of half", "credit back"],
+        "that have not such a transfer",
+        lambda shop: (
+            update(refund_parts)
+            .where(refund_parts.c.id == shop["credit back"])
+            .values(
+                transfer_id=select(payments.c.transfer_id)
+                .where(payments.c.id == shop["credit of half"])
+                .scalar_subquery()
+            )
+        ),
+        lambda database, shop: setattr(
+            _part(database, shop),
+            "transfer_id",
+            _stored(database, Payment, shop["credit of half"]).transfer_id,
+        ),
+    ),
     Breach(
         "stock is written up",
         checks.STOCK,

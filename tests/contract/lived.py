@@ -20,23 +20,44 @@ from application.identity.actor import OPERATOR, Actor
 from application.identity.administration import Administration
 from application.identity.registration import NewUser, Registration
 from application.identity.signing_in import SigningIn
+from application.ordering.charging import Charging
 from application.ordering.checkout import BasketLine, Checkout
 from application.ordering.fulfilment import Fulfilment
+from application.ordering.paying import Paying
+from application.ordering.ports import Declined, NoVerdict, Verdict
+from application.ordering.refunding import Refunding
 from application.shared.idempotency import Answer, RequestKey
+from application.shared.unit_of_work import Runner
 from domain.accounts.account import AccountId
 from domain.catalog.category import CategoryId
 from domain.catalog.product import ProductId, sku
 from domain.catalog.tag import TagId
 from domain.identity.user import Role, UserId
 from domain.ordering.order import OrderId
+from domain.ordering.payment import PaymentId, PaymentMethod
 from domain.ordering.status import OrderStatus
-from domain.shared.money import Currency
+from domain.shared.money import Currency, Money
 from domain.shared.text import slug
 from tests.builders import PASSWORD, PlainHasher, PlainTokens, Ticking, an_actor, gbp, usd
 from tests.contract.backends import Backend
 
 KEY: Final = RequestKey(UUID(int=1), "POST", "/v1/orders", "basket-17")
 GBP: Final = Currency.of("GBP")
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Who says the same of every charge, or nothing."""
+
+    says: Verdict | None
+
+    async def charge(self, id: PaymentId, amount: Money) -> Verdict:
+        if self.says is None:
+            raise NoVerdict
+        return self.says
+
+    async def verdict(self, id: PaymentId) -> Verdict:
+        raise NoVerdict
 
 
 @dataclass(slots=True)
@@ -57,6 +78,7 @@ class Life:
         await self._products()
         await self._orders()
         await self._accounts()
+        await self._payments()
         await self._key()
 
     async def _users(self) -> None:
@@ -160,6 +182,30 @@ class Life:
             "transfer": transfer.id,
             "entry": transfer.entries[0].id,
         }
+
+    async def _payments(self) -> None:
+        """Orders that are paid, in every way and to every end, by the one who has credit."""
+        begin = self.backend.begin
+        checkout, paying = Checkout(begin, self.clock), Paying(begin, self.clock)
+        fulfilment, refunding = Fulfilment(begin, self.clock), Refunding(begin, self.clock)
+        clerk, ids = self.clerk, {}
+        for name in ("paid", "sent back", "half", "asked", "declined"):
+            order = await checkout.place(clerk, [BasketLine(ProductId(self.ids["mug"]), 2)])
+            self.ids[name], ids[name] = order.id, OrderId(order.id)
+        for name, credit in (("paid", "1"), ("sent back", "0.50"), ("half", "0.40")):
+            payment = await paying.pay(clerk, ids[name], PaymentMethod.STORE_CREDIT, gbp(credit))
+            self.ids[f"credit of {name}"] = payment.id
+        for name in ("paid", "sent back"):
+            payment = await paying.pay(clerk, ids[name], PaymentMethod.EXTERNAL, reference="till")
+            self.ids[f"cash of {name}"] = payment.id
+        refund = await refunding.refund(clerk, ids["paid"], gbp("4.50"), reason="late")
+        self.ids |= {"refund": refund.id, "credit back": refund.parts[1].id}
+        await refunding.refund(clerk, ids["half"], gbp("0.10"), reason="too much")
+        await fulfilment.move(clerk, ids["sent back"], OrderStatus.CANCELLED)
+        await refunding.refund(clerk, ids["sent back"], gbp("2"), reason="from the till")
+        for name, verdict in (("asked", None), ("declined", Declined("no cover"))):
+            charging = Charging(begin, Provider(verdict), Runner(), self.clock)
+            await charging.charge(clerk, ids[name], gbp("1"))
 
     async def _key(self) -> None:
         answer = Answer(request_hash=b"#", status=201, headers=(("ETag", '"1"'),), body=b"{}")

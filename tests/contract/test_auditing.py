@@ -53,7 +53,7 @@ Findings = Mapping[str, Sequence[Finding]]
 
 NOT_IN_MEMORY: Final = {"index", "answers"}
 REFERRING: Final = [
-    *(key.parent for table in TABLES for key in table.foreign_keys),
+    *(column for table in TABLES for column in table.columns if column.foreign_keys),
     stock_movements.c.order_id,
 ]
 PAST: Final = [

@@ -97,9 +97,9 @@ def raising(backend: Backend, error: Exception, *, at: str = INSERT) -> Any:
 
     if isinstance(backend, MemoryBackend):
         reference = Reference(Notification, User, fail)
-        backend.database._references.append(reference)
+        backend.database.references.append(reference)
         yield
-        backend.database._references.remove(reference)
+        backend.database.references.remove(reference)
     if isinstance(backend, SqlBackend):
         engine = backend.engine.sync_engine
         event.listen(engine, "before_cursor_execute", fail_there)
@@ -112,9 +112,9 @@ async def refusing(backend: Backend) -> AsyncIterator[None]:
     """A storage that takes no notification, by a rule of its own."""
     if isinstance(backend, MemoryBackend):
         reference = Reference(Notification, Order, lambda notification: [notification.id])
-        backend.database._references.append(reference)
+        backend.database.references.append(reference)
         yield
-        backend.database._references.remove(reference)
+        backend.database.references.remove(reference)
     if isinstance(backend, SqlBackend):
         async with altered(backend, REFUSED[backend.name]):
             yield

@@ -4,11 +4,11 @@ from operator import attrgetter
 from typing import Final
 
 from application.auditing.queries import MOST_SHOWN, Verdict
-from infrastructure.memory.auditing import accounts, catalog, ordering, tables
+from infrastructure.memory.auditing import accounts, catalog, ordering, payments, tables
 from infrastructure.memory.auditing.rules import Rule
 from infrastructure.memory.database import MemoryDatabase
 
-RULES: Final = (*catalog.RULES, *ordering.RULES, *accounts.RULES, *tables.RULES)
+RULES: Final = (*catalog.RULES, *ordering.RULES, *payments.RULES, *accounts.RULES, *tables.RULES)
 
 
 class MemoryAuditQueries:

@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from application.auditing.checks import AHEAD, CHECKS
 from application.auditing.queries import MOST_SHOWN, Check, Finding, Verdict
-from infrastructure.sql.auditing import accounts, catalog, ordering, tables
+from infrastructure.sql.auditing import accounts, catalog, ordering, payments, tables
 
-RULES: Final = (*catalog.RULES, *ordering.RULES, *accounts.RULES, *tables.RULES)
+RULES: Final = (*catalog.RULES, *ordering.RULES, *payments.RULES, *accounts.RULES, *tables.RULES)
 
 # A whole table may take longer than anybody waits for an answer. In seconds.
 LONGEST_STATEMENT: Final = 600
