@@ -16,7 +16,9 @@ from application.catalog.importing_categories import ImportingCategories
 from application.catalog.inventory import Inventory
 from application.catalog.revision import Revision
 from application.catalog.stocking import Stocking
-from application.catalog.tagging import Tagging
+from application.content.publishing import Publishing
+from application.content.reading import Reading
+from application.content.tagging import Tagging
 from application.identity.administration import Administration
 from application.identity.housekeeping import Housekeeping
 from application.identity.profile import Profile
@@ -39,11 +41,8 @@ from domain.shared.money import Currency
 from infrastructure.gateways import NoGateway
 from infrastructure.memory.accounts import MemoryAccountQueries, MemoryTransferQueries
 from infrastructure.memory.auditing.queries import MemoryAuditQueries
-from infrastructure.memory.catalog.queries import (
-    MemoryCategoryQueries,
-    MemoryProductQueries,
-    MemoryTagQueries,
-)
+from infrastructure.memory.catalog.queries import MemoryCategoryQueries, MemoryProductQueries
+from infrastructure.memory.content import MemoryPostQueries, MemoryTagQueries
 from infrastructure.memory.identity import MemorySessionQueries, MemoryUserQueries
 from infrastructure.memory.notifications import MemoryNotificationQueries
 from infrastructure.memory.ordering import MemoryOrderQueries
@@ -53,7 +52,8 @@ from infrastructure.memory.unit_of_work import MemoryUnitOfWork
 from infrastructure.security import Argon2Hasher, JwtAccessTokens
 from infrastructure.sql.accounts.queries import SqlAccountQueries, SqlTransferQueries
 from infrastructure.sql.auditing.queries import SqlAuditQueries
-from infrastructure.sql.catalog.queries import SqlCategoryQueries, SqlProductQueries, SqlTagQueries
+from infrastructure.sql.catalog.queries import SqlCategoryQueries, SqlProductQueries
+from infrastructure.sql.content.queries import SqlPostQueries, SqlTagQueries
 from infrastructure.sql.database import Limits, connect
 from infrastructure.sql.identity.queries import SqlSessionQueries, SqlUserQueries
 from infrastructure.sql.migrating import Migrations
@@ -119,6 +119,7 @@ class Container(containers.DeclarativeContainer):
     categories = _reads(backend, (MemoryCategoryQueries, memory), (SqlCategoryQueries, engine))
     tags = _reads(backend, (MemoryTagQueries, memory), (SqlTagQueries, engine))
     products = _reads(backend, (MemoryProductQueries, memory), (SqlProductQueries, engine))
+    posts = _reads(backend, (MemoryPostQueries, memory), (SqlPostQueries, engine))
     accounts = _reads(backend, (MemoryAccountQueries, memory), (SqlAccountQueries, engine))
     transfers = _reads(backend, (MemoryTransferQueries, memory), (SqlTransferQueries, engine))
     orders = _reads(backend, (MemoryOrderQueries, memory), (SqlOrderQueries, engine))
@@ -166,9 +167,11 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
     )
     housekeeping = providers.Factory(Housekeeping, begin=work.provider, clock=clock)
-    browsing = providers.Factory(Browsing, categories=categories, tags=tags, products=products)
+    browsing = providers.Factory(Browsing, categories=categories, products=products)
     curation = providers.Factory(Curation, begin=work.provider, clock=clock)
     tagging = providers.Factory(Tagging, begin=work.provider, clock=clock)
+    publishing = providers.Factory(Publishing, begin=work.provider, clock=clock)
+    reading = providers.Factory(Reading, begin=work.provider, posts=posts, tags=tags)
     stocking = providers.Factory(Stocking, begin=work.provider, clock=clock)
     revision = providers.Factory(Revision, begin=work.provider, clock=clock)
     importing = providers.Factory(Importing, begin=work.provider, clock=clock)

@@ -16,6 +16,7 @@ from domain.catalog.category import Category, CategoryId
 from domain.catalog.product import Product, ProductId, sku
 from domain.catalog.stock import Because, Cause
 from domain.catalog.tag import Tag
+from domain.content.post import Post
 from domain.identity.session import RefreshToken, Session, SessionId
 from domain.identity.user import Role, User, UserId
 from domain.notifications.notification import Notification
@@ -252,6 +253,31 @@ def a_product(
 def a_tag(*, name: str | None = None, slug_text: str | None = None, at: datetime = NOON) -> Tag:
     number = next(_numbers)
     return Tag.create(name=name or f"Tag {number}", slug=slug(slug_text or f"tag-{number}"), at=at)
+
+
+def a_post(
+    author: User | None = None,
+    *,
+    title: str | None = None,
+    slug_text: str | None = None,
+    content: str = "",
+    tags: Iterable[Tag] = (),
+    published_at: datetime | None = None,
+    at: datetime = NOON,
+) -> Post:
+    """A draft, unless it is published at some time, of this user or of one whom no backend has."""
+    number = next(_numbers)
+    post = Post.create(
+        title=title or f"Post {number}",
+        slug=slug(slug_text or f"post-{number}"),
+        content=content,
+        tags=[tag.slug for tag in tags],
+        author_id=UserId(author.id if author else uuid4()),
+        at=at,
+    )
+    if published_at is not None:
+        post.publish(at=published_at)
+    return post
 
 
 def a_draft(

@@ -11,8 +11,6 @@ from application.catalog.queries import (
     ProductDetails,
     ProductFilter,
     ProductQueries,
-    TagDetails,
-    TagQueries,
 )
 from application.identity.actor import Actor, known
 from application.shared.pages import Page, PageRequest
@@ -37,7 +35,6 @@ class Browsing:
     """Looking at the catalog. Customers, and people we do not know, see what is on sale."""
 
     categories: CategoryQueries
-    tags: TagQueries
     products: ProductQueries
 
     async def category(self, id: CategoryId) -> CategoryDetails:
@@ -68,9 +65,6 @@ class Browsing:
             if not roots:
                 raise CategoryNotFound
         return [_cut(_node(count, below), depth) for count in roots]
-
-    async def list_tags(self, request: PageRequest) -> Page[TagDetails]:
-        return await self.tags.page(request)
 
     async def product(self, actor: Actor | None, id: ProductId) -> ProductDetails:
         return _shown(await self.products.find(id), actor)

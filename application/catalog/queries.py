@@ -92,19 +92,6 @@ class ProductDetails:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TagDetails:
-    """A tag, and how many products on sale have it, and how many published posts."""
-
-    id: UUID
-    name: str
-    slug: str
-    product_count: int
-    post_count: int
-    created_at: datetime
-    version: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
     """One change of a product's stock."""
 
@@ -167,11 +154,6 @@ class CategoryQueries(Protocol):
 
     async def tree(self) -> Sequence[CategoryCount]:
         """Every category, by name."""
-
-
-class TagQueries(Protocol):
-    async def page(self, request: PageRequest) -> Page[TagDetails]:
-        """Sorted by `name`."""
 
 
 class ProductQueries(Protocol):

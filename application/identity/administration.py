@@ -93,7 +93,7 @@ class Administration:
     async def delete(
         self, actor: Actor, id: UserId, *, expected: Container[int] | None = None
     ) -> None:
-        """InUse where an order, payment or transfer refers to the user: history stays."""
+        """InUse where an order, payment, transfer or post refers to the user: history stays."""
         actor.require(Permission.DELETE_USERS)
         async with self.begin() as work:
             user = await self._managed(work, actor, id, demoting=True)

@@ -6,12 +6,16 @@ from uuid import UUID
 
 T = TypeVar("T", covariant=True)
 
-SortValue = str | int | datetime
+SortValue = str | int | datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in a sorted list: the value sorted by, and the id that decides between equals."""
+    """
+    A place in a sorted list: the value sorted by, and the id that decides between equals.
+
+    What has no value (None) stands at the end of the list, descending or not.
+    """
 
     value: SortValue
     id: UUID

@@ -69,6 +69,7 @@ class Role(StrEnum):
 
 class Permission(StrEnum):
     MANAGE_CATALOG = "manage the catalog"
+    MANAGE_POSTS = "manage posts"
     MANAGE_ORDERS = "manage orders"
     MANAGE_ACCOUNTS = "manage accounts"
     MANAGE_USERS = "manage users"
@@ -81,6 +82,7 @@ class Permission(StrEnum):
 _CUSTOMER: Final[frozenset[Permission]] = frozenset()
 _STAFF: Final = _CUSTOMER | {
     Permission.MANAGE_CATALOG,
+    Permission.MANAGE_POSTS,
     Permission.MANAGE_ORDERS,
     Permission.MANAGE_ACCOUNTS,
     Permission.MANAGE_USERS,

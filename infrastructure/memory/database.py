@@ -291,6 +291,15 @@ class MemorySession:
         await self.flush()
         return await self._locked(kind, id) if lock else self._load(kind, id)
 
+    async def amend(self, kind: type[A], id: UUID, change: Callable[[A], None]) -> A | None:
+        """The entity of this id, changed without a new version, as by an UPDATE of its row."""
+        entity = await self.find(kind, id, lock=True)
+        if entity is not None:
+            change(entity)
+            state = self._held[kind, id].state = state_of(entity)
+            self._pending.stored[kind, id] = entity_of(kind, state)
+        return entity
+
     async def select(self, kind: type[A], wanted: Callable[[A], bool]) -> list[A]:
         """Those that the condition holds for in what is flushed or committed, in id order."""
         await self.flush()
@@ -435,6 +444,7 @@ class MemorySession:
         entity = held.entity
         await self.database.locks.take(key, self)
         self._check_version(key, held.state)
+        self._take_over(key, held)
         await self._flush_uniques(entity, held.state)
         entity.version = 1 if held.state is None else entity.version + 1
         held.state = state_of(entity)
@@ -445,6 +455,19 @@ class MemorySession:
             current = self.database.get(*key)
             if current is None or current.version != read["version"]:
                 raise StaleWrite
+
+    def _take_over(self, key: Key, held: _Held) -> None:
+        """What was amended since it was read, as an UPDATE leaves alone what it does not name."""
+        committed = self.database.get(*key)
+        if held.state is None or committed is None or key in self._pending.stored:
+            return
+        before, now = held.state, state_of(held.entity)
+        amended = {
+            name: value
+            for name, value in state_of(committed).items()
+            if value != before[name] and now[name] == before[name]
+        }
+        restore(held.entity, amended)
 
     async def _flush_uniques(self, entity: Aggregate, before: State | None) -> None:
         if before is not None:

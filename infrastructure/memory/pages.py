@@ -16,17 +16,23 @@ def page(
 ) -> Page[T]:
     """One page of the records, in the order of the request and, among equals, of the ids."""
     value = sorts[request.sort.field]
-
-    def place(record: T) -> tuple[Any, UUID]:
-        return value(record), id(record)
-
     descending = request.sort.descending
-    rows = sorted(records, key=place, reverse=descending)
+
+    def place(position: Position) -> tuple[bool, Any, UUID]:
+        # What has no value comes last, and is never compared with one.
+        return (position.value is None) is not descending, position.value, position.id
+
+    def place_of(record: T) -> tuple[bool, Any, UUID]:
+        return place(Position(value(record), id(record)))
+
+    rows = sorted(records, key=place_of, reverse=descending)
     total = len(rows) if request.with_total else None
     if request.after:
-        after = (request.after.value, request.after.id)
-        rows = [row for row in rows if (place(row) < after if descending else place(row) > after)]
+        after = place(request.after)
+        rows = [
+            row for row in rows if (place_of(row) < after if descending else place_of(row) > after)
+        ]
     rows = rows[request.offset :]
     shown = rows[: request.limit]
     more = len(rows) > request.limit
-    return Page(shown, next=Position(*place(shown[-1])) if more else None, total=total)
+    return Page(shown, next=Position(*place_of(shown[-1])[1:]) if more else None, total=total)

@@ -6,6 +6,7 @@ from typing import Self
 
 from application.accounts.ports import Accounts, Transfers
 from application.catalog.ports import Categories, Products, Tags
+from application.content.ports import Posts
 from application.identity.ports import AttemptCounts, Sessions, Users
 from application.notifications.ports import Notifications
 from application.ordering.ports import Orders, Payments, Refunds
@@ -13,7 +14,7 @@ from application.shared.errors import Busy
 from application.shared.idempotency import Answer, IdempotencyKeys, KeyInUse, RequestKey
 from application.shared.outbox import Listener, nobody
 from infrastructure.event_log import EventLog
-from infrastructure.memory import accounts, identity, notifications, ordering
+from infrastructure.memory import accounts, content, identity, notifications, ordering
 from infrastructure.memory.catalog import repositories as catalog
 from infrastructure.memory.database import MemoryDatabase, MemorySession, StoredAnswer
 
@@ -21,10 +22,17 @@ from infrastructure.memory.database import MemoryDatabase, MemorySession, Stored
 def open_shop(*, lock_timeout: float = 2.0) -> MemoryDatabase:
     """An empty shop in this process, with the constraints that the SQL schema declares."""
     return MemoryDatabase(
-        [*identity.UNIQUES, *catalog.UNIQUES, *accounts.UNIQUES, *ordering.UNIQUES],
+        [
+            *identity.UNIQUES,
+            *catalog.UNIQUES,
+            *content.UNIQUES,
+            *accounts.UNIQUES,
+            *ordering.UNIQUES,
+        ],
         [
             *identity.REFERENCES,
             *catalog.REFERENCES,
+            *content.REFERENCES,
             *accounts.REFERENCES,
             *ordering.REFERENCES,
             *notifications.REFERENCES,
@@ -63,6 +71,7 @@ class MemoryUnitOfWork:
         self.categories: Categories = catalog.MemoryCategories(session)
         self.tags: Tags = catalog.MemoryTags(session)
         self.products: Products = catalog.MemoryProducts(session)
+        self.posts: Posts = content.MemoryPosts(session)
         self.accounts: Accounts = accounts.MemoryAccounts(session)
         self.transfers: Transfers = accounts.MemoryTransfers(session)
         self.orders: Orders = ordering.MemoryOrders(session)

@@ -4,6 +4,9 @@ from infrastructure.sql import idempotency, outbox
 from infrastructure.sql.accounts import mapping as accounts
 from infrastructure.sql.catalog import mapping as catalog
 from infrastructure.sql.catalog.search import product_search
+from infrastructure.sql.content import indexing  # noqa: F401 (it listens)
+from infrastructure.sql.content import mapping as content
+from infrastructure.sql.content.search import post_search
 from infrastructure.sql.identity import mapping as identity
 from infrastructure.sql.notifications import mapping as notifications
 from infrastructure.sql.ordering import mapping as ordering
@@ -20,6 +23,9 @@ TABLES: Final = (
     catalog.product_tags,
     catalog.stock_movements,
     product_search,
+    content.posts,
+    content.post_tags,
+    post_search,
     accounts.accounts,
     accounts.transfers,
     accounts.entries,
@@ -40,6 +46,7 @@ def map_domain() -> None:
         return
     identity.map_identity()
     catalog.map_catalog()
+    content.map_content()
     accounts.map_accounts()
     ordering.map_ordering()
     notifications.map_notifications()

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from application.shared.errors import StorageFailure
-from infrastructure.sql.catalog.search import product_search
+from infrastructure.sql.full_text import VIRTUAL
 from infrastructure.sql.mapping import TABLES
 
 T = TypeVar("T")
@@ -37,14 +37,18 @@ _COMPARISON: Final[dict[str, Any]] = {
 }
 
 
+# On SQLite.
+_VIRTUAL_TABLES: Final = {table.name: table for table in TABLES if VIRTUAL in table.info}
+
+
 def _is_no_virtual_table(name: str | None, kind: str, _: object) -> bool:
     # SQLite shows a virtual table, and those that it is kept in, among the others.
-    return kind != "table" or not str(name).startswith(product_search.name)
+    return kind != "table" or not str(name).startswith((*_VIRTUAL_TABLES,))
 
 
 def _is_no_part_of_one(thing: object, name: str | None, kind: str, _: bool, __: object) -> bool:
     table = thing if kind == "table" else getattr(thing, "table", None)
-    return table is not product_search
+    return table not in _VIRTUAL_TABLES.values()
 
 
 _WITHOUT_VIRTUAL_TABLES: Final = {
@@ -238,10 +242,10 @@ def _differences(connection: Connection) -> tuple[str, ...]:
     options = comparison(connection.dialect.name)
     context = MigrationContext.configure(connection, opts=options)
     found = compare_metadata(context, options["target_metadata"])
-    if connection.dialect.name == "sqlite" and not inspect(connection).has_table(
-        product_search.name
-    ):
-        found = [*found, ("add_table", product_search)]
+    if connection.dialect.name == "sqlite":
+        there = inspect(connection)
+        missing = [name for name in _VIRTUAL_TABLES if not there.has_table(name)]
+        found = [*found, *(("add_table", _VIRTUAL_TABLES[name]) for name in missing)]
     # What concerns one column comes as a list of its own.
     flat = (one for some in found for one in (some if isinstance(some, list) else [some]))
     return tuple(_in_words(*difference) for difference in flat)

@@ -105,6 +105,16 @@ def one_of(session: AsyncSession, column: Column[T], values: Iterable[T]) -> Col
     return column == any_(literal([*{*values}], ARRAY(column.type)))
 
 
+def changed(session: Session, kind: type[T], *names: str) -> list[T]:
+    """What is stored already and of which some of these attributes have changed."""
+    return [
+        entity
+        for entity in session.dirty
+        if isinstance(entity, kind)
+        and any(inspect(entity).attrs[name].history.has_changes() for name in names)
+    ]
+
+
 async def removed(session: AsyncSession, statement: Delete) -> int:
     """How many rows the statement has removed."""
     result: CursorResult[Any] = await session.execute(statement)  # type: ignore[assignment]

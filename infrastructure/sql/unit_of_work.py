@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.accounts.ports import Accounts, Transfers
 from application.catalog.ports import Categories, Products, Tags
+from application.content.ports import Posts
 from application.identity.ports import AttemptCounts, Sessions, Users
 from application.notifications.ports import Notifications
 from application.ordering.ports import Orders, Payments, Refunds
@@ -17,6 +18,7 @@ from application.shared.outbox import Listener, nobody
 from infrastructure.event_log import EventLog, Journal
 from infrastructure.sql.accounts.repositories import SqlAccounts, SqlTransfers
 from infrastructure.sql.catalog.repositories import SqlCategories, SqlProducts, SqlTags
+from infrastructure.sql.content.repositories import SqlPosts
 from infrastructure.sql.idempotency import SqlIdempotencyKeys
 from infrastructure.sql.identity.repositories import SqlAttemptCounts, SqlSessions, SqlUsers
 from infrastructure.sql.journal import write_journal
@@ -37,6 +39,7 @@ class SqlUnitOfWork:
         self.categories: Categories = SqlCategories(session)
         self.tags: Tags = SqlTags(session)
         self.products: Products = SqlProducts(session)
+        self.posts: Posts = SqlPosts(session)
         self.accounts: Accounts = SqlAccounts(session)
         self.transfers: Transfers = SqlTransfers(session)
         self.orders: Orders = SqlOrders(session)

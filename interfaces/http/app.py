@@ -14,7 +14,8 @@ from interfaces.container import Container, close
 from interfaces.http.accounts.routes import accounts, transfers
 from interfaces.http.catalog.files import PATH as IMPORTS
 from interfaces.http.catalog.files import files
-from interfaces.http.catalog.routes import categories, products, tags
+from interfaces.http.catalog.routes import categories, products
+from interfaces.http.content.routes import posts, tags
 from interfaces.http.identity.routes import auth, credentials, users
 from interfaces.http.middleware import BodyLimit, RequestContext
 from interfaces.http.notifications.routes import notifications
@@ -48,6 +49,7 @@ def create_app(container: Container) -> FastAPI:
         auth,
         categories,
         tags,
+        posts,
         files,
         products,
         accounts,

@@ -166,7 +166,7 @@ def _tagged(value: SortValue) -> object:
 def _untagged(value: Any) -> SortValue:
     if isinstance(value, dict):
         return datetime.fromisoformat(value["time"])
-    return value if isinstance(value, int) else str(value)
+    return value if value is None or isinstance(value, int) else str(value)
 
 
 def _no_cursor() -> Problem:

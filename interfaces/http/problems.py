@@ -65,8 +65,8 @@ MEANING: Final[Mapping[str, str]] = {
     ),
     "invalid-header": "A header does not have the form that it must have; `errors` says which.",
     "invalid-transition": (
-        "The order cannot go from its present status (`from`) to the one asked for (`to`);"
-        " `allowed` lists where it can go."
+        "It cannot go from its present status (`from`) to the one asked for (`to`); `allowed`"
+        " lists where it can go."
     ),
     "invalid-value": "A value does not fit its field; `errors` says which and why.",
     "last-admin": "A shop keeps at least one active administrator; make another one first.",
@@ -83,6 +83,7 @@ MEANING: Final[Mapping[str, str]] = {
     "payload-too-large": "The body is larger than this operation takes.",
     "payment-decided": "What became of this payment is known and does not change any more.",
     "payment-not-found": "The order has no payment of this id.",
+    "post-not-found": "No post has this id or slug, or it is not published.",
     "price-changed": "The total is not the expected one any more; `total` says what it is now.",
     "product-not-found": "No product has this id or sku.",
     "product-unavailable": "The products listed in `products` are not on sale now.",

@@ -12,7 +12,9 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from application.accounts.ports import AccountsWork
 from application.accounts.queries import AccountQueries, TransferQueries
 from application.auditing.queries import AuditQueries
-from application.catalog.queries import CategoryQueries, ProductQueries, TagQueries
+from application.catalog.queries import CategoryQueries, ProductQueries
+from application.content.ports import ContentWork
+from application.content.queries import PostQueries, TagQueries
 from application.identity.queries import SessionQueries, UserQueries
 from application.notifications.queries import NotificationQueries
 from application.ordering.ports import OrderingWork
@@ -24,6 +26,7 @@ from domain.accounts.transfer import Transfer
 from domain.catalog.category import Category
 from domain.catalog.product import Product, ProductId
 from domain.catalog.tag import Tag
+from domain.content.post import Post
 from domain.identity.session import Session
 from domain.identity.user import User
 from domain.notifications.notification import Notification
@@ -33,11 +36,8 @@ from domain.ordering.refund import Refund
 from domain.shared.aggregate import Aggregate
 from infrastructure.memory.accounts import MemoryAccountQueries, MemoryTransferQueries
 from infrastructure.memory.auditing.queries import MemoryAuditQueries
-from infrastructure.memory.catalog.queries import (
-    MemoryCategoryQueries,
-    MemoryProductQueries,
-    MemoryTagQueries,
-)
+from infrastructure.memory.catalog.queries import MemoryCategoryQueries, MemoryProductQueries
+from infrastructure.memory.content import MemoryPostQueries, MemoryTagQueries
 from infrastructure.memory.database import MemoryDatabase
 from infrastructure.memory.identity import MemorySessionQueries, MemoryUserQueries
 from infrastructure.memory.notifications import MemoryNotificationQueries
@@ -46,7 +46,8 @@ from infrastructure.memory.reporting import MemoryReports
 from infrastructure.memory.unit_of_work import MemoryUnitOfWork, open_shop
 from infrastructure.sql.accounts.queries import SqlAccountQueries, SqlTransferQueries
 from infrastructure.sql.auditing.queries import SqlAuditQueries
-from infrastructure.sql.catalog.queries import SqlCategoryQueries, SqlProductQueries, SqlTagQueries
+from infrastructure.sql.catalog.queries import SqlCategoryQueries, SqlProductQueries
+from infrastructure.sql.content.queries import SqlPostQueries, SqlTagQueries
 from infrastructure.sql.database import Limits, connect
 from infrastructure.sql.identity.queries import SqlSessionQueries, SqlUserQueries
 from infrastructure.sql.mapping import TABLES
@@ -66,7 +67,7 @@ _BUSY_SESSIONS: Final = text(
 )
 
 
-class ShopWork(OrderingWork, AccountsWork, Protocol):
+class ShopWork(OrderingWork, ContentWork, AccountsWork, Protocol):
     """All that a unit of work of the shop can reach."""
 
 
@@ -85,6 +86,7 @@ class Backend(ABC):
     categories: CategoryQueries
     tags: TagQueries
     products: ProductQueries
+    posts: PostQueries
     accounts: AccountQueries
     transfers: TransferQueries
     orders: OrderQueries
@@ -144,6 +146,7 @@ class MemoryBackend(Backend):
         self.categories = MemoryCategoryQueries(database)
         self.tags = MemoryTagQueries(database)
         self.products = MemoryProductQueries(database)
+        self.posts = MemoryPostQueries(database)
         self.accounts = MemoryAccountQueries(database)
         self.transfers = MemoryTransferQueries(database)
         self.orders = MemoryOrderQueries(database)
@@ -179,6 +182,7 @@ class SqlBackend(Backend):
         self.categories = SqlCategoryQueries(engine)
         self.tags = SqlTagQueries(engine)
         self.products = SqlProductQueries(engine)
+        self.posts = SqlPostQueries(engine)
         self.accounts = SqlAccountQueries(engine)
         self.transfers = SqlTransferQueries(engine)
         self.orders = SqlOrderQueries(engine)
@@ -267,6 +271,8 @@ def add(work: ShopWork, aggregate: Aggregate) -> None:
             work.tags.add(aggregate)
         case Product():
             work.products.add(aggregate)
+        case Post():
+            work.posts.add(aggregate)
         case Account():
             work.accounts.add(aggregate)
         case Transfer():

@@ -15,7 +15,8 @@ from application.catalog.importing import Importing
 from application.catalog.inventory import Inventory
 from application.catalog.revision import Revision
 from application.catalog.stocking import Stocking
-from application.catalog.tagging import Tagging
+from application.content.publishing import Publishing
+from application.content.tagging import Tagging
 from application.identity.actor import OPERATOR, Actor
 from application.identity.administration import Administration
 from application.identity.registration import NewUser, Registration
@@ -32,6 +33,7 @@ from domain.accounts.account import AccountId
 from domain.catalog.category import CategoryId
 from domain.catalog.product import ProductId, sku
 from domain.catalog.tag import TagId
+from domain.content.post import PostId
 from domain.identity.user import Role, UserId
 from domain.ordering.order import OrderId
 from domain.ordering.payment import PaymentId, PaymentMethod
@@ -76,6 +78,7 @@ class Life:
         await self._users()
         await self._shelves()
         await self._products()
+        await self._posts()
         await self._orders()
         await self._accounts()
         await self._payments()
@@ -116,6 +119,20 @@ class Life:
         await curation.delete(self.clerk, CategoryId(self.ids["attic"]))
         for name in ("new", "tea", "old"):
             self.ids[name] = (await tagging.create(self.clerk, name=name)).id
+
+    async def _posts(self) -> None:
+        publishing = Publishing(self.backend.begin, self.clock)
+        for title, tag in (
+            ("How we fire", "tea"),
+            ("What we drink", "tea"),
+            ("Whom we sell", "new"),
+        ):
+            post = await publishing.create(self.clerk, title=title, tags=[slug(tag)])
+            self.ids[title] = post.id
+        for title in ("How we fire", "What we drink"):
+            await publishing.publish(self.clerk, PostId(self.ids[title]))
+        await publishing.archive(self.clerk, PostId(self.ids["What we drink"]))
+        await publishing.delete(self.clerk, PostId(self.ids["Whom we sell"]))
 
     async def _products(self) -> None:
         begin = self.backend.begin

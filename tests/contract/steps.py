@@ -10,11 +10,13 @@ from unittest.mock import patch
 import pytest
 
 from application.catalog.queries import Movement, ProductFilter
+from application.content.ports import ContentWork
 from application.ordering.ports import OrderingWork
 from application.shared.pages import PageRequest, Sort
 from domain.catalog.category import Category, CategoryId
 from domain.catalog.product import Product, ProductId
 from domain.catalog.tag import Tag, TagId
+from domain.content.post import Post, PostId
 from domain.identity.session import Session, SessionId
 from domain.identity.user import User, UserId
 from domain.ordering.order import Order, OrderId
@@ -52,6 +54,10 @@ async def product_in(work: OrderingWork, product: Product, *, lock: bool = False
 
 async def tag_in(work: OrderingWork, tag: Tag, *, lock: bool = False) -> Tag:
     return await work.tags.get(TagId(tag.id), lock=lock)
+
+
+async def post_in(work: ContentWork, post: Post, *, lock: bool = False) -> Post:
+    return await work.posts.get(PostId(post.id), lock=lock)
 
 
 async def order_in(work: OrderingWork, order: Order, *, lock: bool = False) -> Order:

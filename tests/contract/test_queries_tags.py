@@ -2,10 +2,11 @@ from uuid import UUID
 
 import pytest
 
-from application.catalog.queries import CategoryCount, CategoryDetails, TagDetails
+from application.catalog.queries import CategoryCount, CategoryDetails
+from application.content.queries import TagDetails
 from application.shared.pages import PageRequest, Sort
 from domain.catalog.category import CategoryId
-from tests.builders import NOON, a_category, a_product, a_tag
+from tests.builders import NOON, a_category, a_post, a_product, a_tag, a_user
 from tests.contract.backends import Backend
 from tests.contract.steps import everything, product_in
 from tests.contract.walking import NAMES, each_page_is_right
@@ -14,9 +15,16 @@ from tests.contract.walking import NAMES, each_page_is_right
 async def test_a_tag_is_listed_with_how_many_products_on_sale_have_it(backend: Backend) -> None:
     tea, pot = a_tag(name="Tea", slug_text="tea"), a_tag(name="Pot", slug_text="pot")
     deleted = a_product(tags=[tea])
+    ada = a_user()
+    archived = a_post(ada, tags=[tea], published_at=NOON)
+    archived.archive(at=NOON)
     await backend.keep(
         tea,
         pot,
+        ada,
+        archived,
+        a_post(ada, tags=[tea]),
+        *(a_post(ada, tags=[tea], published_at=NOON) for _ in range(3)),
         a_product(tags=[tea]),
         a_product(tags=[tea, pot]),
         a_product(tags=[tea], is_active=False),
@@ -33,12 +41,12 @@ async def test_a_tag_is_listed_with_how_many_products_on_sale_have_it(backend: B
             id=tag.id,
             name=tag.name,
             slug=tag.slug,
-            product_count=count,
-            post_count=0,
+            product_count=products,
+            post_count=posts,
             created_at=NOON,
             version=1,
         )
-        for tag, count in ((pot, 1), (tea, 2))
+        for tag, products, posts in ((pot, 1, 0), (tea, 2, 3))
     ]
 
 

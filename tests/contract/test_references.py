@@ -13,7 +13,7 @@ from domain.identity.user import User
 from domain.ordering.order import Order, OrderId
 from domain.ordering.payment import PaymentMethod
 from domain.shared.aggregate import Aggregate
-from infrastructure.memory import accounts, identity, notifications, ordering
+from infrastructure.memory import accounts, content, identity, notifications, ordering
 from infrastructure.memory.catalog import repositories as catalog
 from infrastructure.sql.mapping import TABLES
 from tests.builders import (
@@ -22,6 +22,7 @@ from tests.builders import (
     a_house,
     a_notification,
     a_payment,
+    a_post,
     a_product,
     a_refund,
     a_session,
@@ -59,6 +60,15 @@ def product_of_no_category() -> Dangling:
 def product_of_no_tag() -> Dangling:
     known = a_tag()
     return Dangling(a_product(tags=[known, a_tag()]), [known])
+
+
+def post_of_nobody() -> Dangling:
+    return Dangling(a_post(a_user()))
+
+
+def post_of_no_tag() -> Dangling:
+    ada, known = a_user(), a_tag()
+    return Dangling(a_post(ada, tags=[known, a_tag()]), [ada, known])
 
 
 def account_of_nobody() -> Dangling:
@@ -153,6 +163,8 @@ REFERENCES: Final[dict[str, Callable[[], Dangling]]] = {
     "categories.parent_id": child_of_nobody,
     "products.category_id": product_of_no_category,
     "product_tags.slug": product_of_no_tag,
+    "posts.author_id": post_of_nobody,
+    "post_tags.slug": post_of_no_tag,
     "accounts.owner_id": account_of_nobody,
     "transfers.actor_id": transfer_of_nobody,
     "entries.account_id": transfer_to_nowhere,
@@ -168,11 +180,12 @@ REFERENCES: Final[dict[str, Callable[[], Dangling]]] = {
     "notifications.user_id": notification_of_nobody,
     "notifications.order_id": notification_of_no_order,
 }
-# Rows that are part of a product or order; in memory they have no place of their own.
+# Rows that are part of a product, post or order; in memory they have no place of their own.
 PARTS: Final = {
     "entries.transfer_id",
     "order_lines.order_id",
     "refund_parts.refund_id",
+    "post_tags.post_id",
     "product_search.product_id",
     "product_tags.product_id",
     "stock_movements.product_id",
@@ -191,6 +204,7 @@ def test_every_reference_that_a_storage_knows_is_in_the_table() -> None:
     in_memory = [
         *identity.REFERENCES,
         *catalog.REFERENCES,
+        *content.REFERENCES,
         *accounts.REFERENCES,
         *ordering.REFERENCES,
         *notifications.REFERENCES,

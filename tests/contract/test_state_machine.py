@@ -27,7 +27,7 @@ from application.catalog.inventory import Inventory
 from application.catalog.queries import RELEVANCE, InCategory, ProductFilter
 from application.catalog.revision import Revision
 from application.catalog.stocking import Stocking
-from application.catalog.tagging import Tagging
+from application.content.tagging import Tagging
 from application.identity.administration import Administration
 from application.identity.registration import NewUser, Registration
 from application.ordering.checkout import BasketLine, Checkout

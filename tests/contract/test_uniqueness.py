@@ -12,16 +12,18 @@ from domain.accounts.account import AccountExists
 from domain.catalog.category import CategoryId, CategoryNameTaken, CategorySlugTaken
 from domain.catalog.product import ProductSlugTaken, SkuTaken, sku
 from domain.catalog.tag import TagSlugTaken
+from domain.content.post import PostSlugTaken
 from domain.identity.user import EmailTaken, UserChanges, UsernameTaken
 from domain.ordering.order import OrderNumber
 from domain.shared.aggregate import Aggregate
-from infrastructure.memory import accounts, identity, ordering
+from infrastructure.memory import accounts, content, identity, ordering
 from infrastructure.memory.catalog import repositories as catalog
 from infrastructure.sql.schema import VIOLATIONS
 from tests.builders import (
     NOON,
     a_category,
     a_house,
+    a_post,
     a_product,
     a_tag,
     a_user,
@@ -78,6 +80,11 @@ def slugs_of_products() -> Rivals:
     return Rivals(a_product(slug_text="mug"), a_product(slug_text="mug"))
 
 
+def slugs_of_posts() -> Rivals:
+    ada, bob = a_user(), a_user()
+    return Rivals(a_post(ada, slug_text="tea"), a_post(bob, slug_text="tea"), [ada, bob])
+
+
 def accounts_of_one_owner() -> Rivals:
     ada = a_user()
     return Rivals(an_account(ada), an_account(ada), [ada, an_account(ada, currency="USD")])
@@ -104,6 +111,7 @@ CONSTRAINTS: Final[dict[str, tuple[Callable[[], Rivals], type[Exception]]]] = {
     "uq_tags_slug": (slugs_of_tags, TagSlugTaken),
     "uq_products_sku": (skus, SkuTaken),
     "uq_products_slug": (slugs_of_products, ProductSlugTaken),
+    "uq_posts_slug": (slugs_of_posts, PostSlugTaken),
     "uq_accounts_owner_id_currency": (accounts_of_one_owner, AccountExists),
     "uq_accounts_house": (houses, NameCollision),
     "uq_orders_number": (numbers, NameCollision),
@@ -118,7 +126,7 @@ Make = Callable[[], Rivals]
 def test_every_constraint_that_a_storage_knows_is_in_the_table() -> None:
     in_memory = {
         unique.name
-        for context in (identity, catalog, accounts, ordering)
+        for context in (identity, catalog, content, accounts, ordering)
         for unique in context.UNIQUES
     }
     # In SQL no two NULLs are equal, so there the roots have an index of their own.

@@ -205,6 +205,17 @@ class Api:
         created = await self.staff.post("/v1/tags", {"name": slug, "slug": slug, **changes})
         return content(created, 201)
 
+    async def post(self, *moves: str, **changes: Any) -> Json:
+        """A new post of staff after these moves, `publish` or `archive`."""
+        body = {"title": f"Post {next(_numbers)}"} | changes
+        post = content(await self.staff.post("/v1/posts", body), 201)
+        for move in moves:
+            post = content(await self.staff.post(f"/v1/posts/{post['id']}/{move}"), 200)
+        return post
+
+    async def post_now(self, post: Json) -> Json:
+        return content(await self.staff.get(f"/v1/posts/{post['id']}"), 200)
+
     async def order(self, *products: Json, by: Caller | None = None, quantity: int = 1) -> Json:
         """A new order of so many of each product, of a new one if none is given."""
         basket = products or (await self.product(stock=quantity),)

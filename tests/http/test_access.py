@@ -38,8 +38,9 @@ class Row:
     One operation and the status that each of CALLERS gets.
 
     `path` may hold {order}, which the first customer placed, {product}, {inactive}, {deleted},
-    {category}, {tag}, {session}, {account}, {transfer} and {notification} of the first customer,
-    {house}, the {empty} account of somebody else, and {user}, who is a third customer.
+    {category}, {tag}, {post}, which is published, {draft}, {session}, {account}, {transfer} and
+    {notification} of the first customer, {house}, the {empty} account of somebody else, and
+    {user}, who is a third customer.
     """
 
     operation: str
@@ -80,6 +81,8 @@ ORDER: Final = "/v1/orders/{order}"
 PRODUCT: Final = "/v1/products/{product}"
 CATEGORY: Final = "/v1/categories/{category}"
 TAG: Final = "/v1/tags/{tag}"
+POST: Final = "/v1/posts/{post}"
+DRAFT: Final = "/v1/posts/{draft}"
 WHOLE_PRODUCT: Final = {name: a_product()[name] for name in ("sku", "name", "price")}
 A_FILE: Final = json.dumps(WHOLE_PRODUCT).encode()
 ACCOUNT: Final = "/v1/accounts/{account}"
@@ -135,6 +138,18 @@ TABLE: Final = [
     Row("list_tags", "/v1/tags", OPEN),
     Row("create_tag", "/v1/tags", staff(201), {"name": "x"}),
     Row("delete_tag", TAG, staff(204), absent=absent("tags")),
+    Row("list_posts", "/v1/posts", OPEN),
+    Row("list_posts", "/v1/posts?status=published", OPEN),
+    Row("list_posts", "/v1/posts?status=draft", (401, 403, 403, 200, 200)),
+    Row("create_post", "/v1/posts", staff(201), {"title": "x"}),
+    Row("get_post", POST, OPEN, absent=absent("posts")),
+    Row("get_post", DRAFT, (404, 404, 404, 200, 200), absent=absent("posts")),
+    Row("read_post", "/v1/posts/by-slug/news", OPEN),
+    Row("read_post", "/v1/posts/by-slug/draft", (404, 404, 404, 200, 200)),
+    Row("update_post", POST, staff(200), {"title": "x"}, absent=absent("posts")),
+    Row("delete_post", POST, staff(204), absent=absent("posts")),
+    Row("publish_post", f"{DRAFT}/publish", staff(200), absent=absent("posts", "/publish")),
+    Row("archive_post", f"{POST}/archive", staff(200), absent=absent("posts", "/archive")),
     Row("list_products", "/v1/products", OPEN),
     Row("list_products", "/v1/products?is_active=false", (401, 403, 403, 200, 200)),
     Row("list_products", "/v1/products?deleted=true", (401, 403, 403, 200, 200)),
@@ -305,6 +320,8 @@ async def prepared(api: Api) -> dict[str, str]:
         "deleted": deleted["id"],
         "tag": (await api.tag("red"))["id"],
         "category": (await api.category())["id"],
+        "post": (await api.post("publish", slug="news"))["id"],
+        "draft": (await api.post(slug="draft"))["id"],
         "order": order["id"],
         "number": order["number"],
         "user": (await api.user())["id"],

@@ -21,7 +21,10 @@ from tests.http.api import (
 )
 
 # What two runs of the same operation cannot have in common, or only one of them has.
-OWN: Final = ("id", "number", "created_at", "updated_at", "placed_at", "deleted_at", "request_id")
+OWN: Final = (
+    *("id", "number", "request_id"),
+    *("created_at", "updated_at", "placed_at", "published_at", "deleted_at"),
+)
 
 Made = tuple[str, str, Any]
 
@@ -73,6 +76,7 @@ async def a_new_tag(api: Api) -> Made:
 async def the_end_of_a_tag(api: Api) -> Made:
     tag = await api.tag("red")
     await api.product(tags=["red"])
+    await api.post(tags=["red"])
     return "DELETE", f"/v1/tags/{tag['id']}", None
 
 
@@ -113,6 +117,31 @@ async def a_change_of_stock(api: Api) -> Made:
 async def a_count_of_stock(api: Api) -> Made:
     path = f"/v1/products/{(await api.product(stock=37))['id']}/stock"
     return "POST", path, {"set": 40, "expected": 37}
+
+
+async def a_new_post(api: Api) -> Made:
+    await api.tag("red")
+    return "POST", "/v1/posts", {"title": "Tea", "content": "Hot.", "tags": ["red"]}
+
+
+async def a_change_of_a_post(api: Api) -> Made:
+    for tag in ("red", "new"):
+        await api.tag(tag)
+    post = await api.post("publish", tags=["red"])
+    return "PATCH", f"/v1/posts/{post['id']}", {"title": "Pot", "tags": ["new"], "content": None}
+
+
+async def a_publication(api: Api) -> Made:
+    return "POST", f"/v1/posts/{(await api.post('archive'))['id']}/publish", None
+
+
+async def a_post_for_the_archive(api: Api) -> Made:
+    return "POST", f"/v1/posts/{(await api.post('publish'))['id']}/archive", None
+
+
+async def the_end_of_a_post(api: Api) -> Made:
+    await api.tag("red")
+    return "DELETE", f"/v1/posts/{(await api.post(tags=['red']))['id']}", None
 
 
 async def a_new_order(api: Api) -> Made:
@@ -160,6 +189,11 @@ OPERATIONS: Final = (
     a_restored_product,
     a_change_of_stock,
     a_count_of_stock,
+    a_new_post,
+    a_change_of_a_post,
+    a_publication,
+    a_post_for_the_archive,
+    the_end_of_a_post,
     a_new_order,
     a_shipment,
     a_cancellation,
@@ -223,6 +257,10 @@ REFUSALS: Final = (
     Refusal(412, "stale-version", "PATCH", "/v1/products/{mug}", {"name": "x"}, '"7"'),
     Refusal(412, "stale-version", "DELETE", "/v1/products/{mug}", None, '"7"'),
     Refusal(409, "invalid-transition", "POST", "{order}/transitions", {"to": "delivered"}),
+    Refusal(409, "invalid-transition", "POST", "/v1/posts/{news}/publish", None),
+    Refusal(412, "stale-version", "DELETE", "/v1/posts/{news}", None, '"7"'),
+    Refusal(409, "duplicate", "POST", "/v1/posts", {"title": "x", "slug": "news"}),
+    Refusal(404, "tag-not-found", "PATCH", "/v1/posts/{news}", {"tags": ["no"]}),
     Refusal(422, "validation-error", "POST", "/v1/products", a_product(sku="")),
     Refusal(400, "invalid-header", "PATCH", "/v1/products/{mug}", {"name": "x"}, "x"),
     Refusal(409, "category-cycle", "PATCH", "/v1/categories/{mugs}", {"parent_id": "{mugs}"}),
@@ -255,6 +293,7 @@ async def test_a_rehearsal_is_refused_as_the_real_thing(api: Api, refusal: Refus
         "mugs": mugs["id"],
         "order": f"/v1/orders/{order['id']}",
         "red": red["id"],
+        "news": (await api.post("publish", slug="news"))["id"],
         "owner": api.customer.id,
         "purse": purse["id"],
         "jar": jar["id"],

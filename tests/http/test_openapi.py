@@ -70,6 +70,14 @@ OPERATIONS: Final = {
     "list_tags": "GET /v1/tags",
     "create_tag": "POST /v1/tags",
     "delete_tag": "DELETE /v1/tags/{id}",
+    "list_posts": "GET /v1/posts",
+    "create_post": "POST /v1/posts",
+    "get_post": "GET /v1/posts/{id}",
+    "read_post": "GET /v1/posts/by-slug/{slug}",
+    "update_post": "PATCH /v1/posts/{id}",
+    "delete_post": "DELETE /v1/posts/{id}",
+    "publish_post": "POST /v1/posts/{id}/publish",
+    "archive_post": "POST /v1/posts/{id}/archive",
     "list_products": "GET /v1/products",
     "create_product": "POST /v1/products",
     "create_products": "POST /v1/products/bulk",
@@ -283,7 +291,7 @@ async def test_header_and_query_parameters_are_declared(operations: list[Operati
         names = {*each.parameters}
         of_the_shop = each.path.startswith(
             (
-                *("/v1/categories", "/v1/tags", "/v1/products"),
+                *("/v1/categories", "/v1/tags", "/v1/products", "/v1/posts"),
                 *("/v1/accounts", "/v1/transfers", "/v1/orders"),
             )
         )
@@ -385,6 +393,8 @@ async def prepared(fresh: Api, operation: Operation, sample: Json) -> tuple[str,
         sample["from_account_id"] = (await fresh.account(holding="10.00"))["id"]
         sample["to_account_id"] = (await fresh.account(fresh.other.id))["id"]
         return path, fresh.customer
+    if "posts" in path and "{id}" in path:
+        return path.replace("{id}", (await fresh.post())["id"]), fresh.staff
     if "{id}" in path:
         thing = await (fresh.category() if "categories" in path else fresh.product())
         return path.replace("{id}", thing["id"]), fresh.staff
@@ -397,6 +407,7 @@ async def test_every_status_that_is_given_is_declared(
 ) -> None:
     category, product = await api.category(), await api.product(sku="NONE", slug="none", stock=3)
     order, tag = await api.order(product), await api.tag("red")
+    post = await api.post("publish", slug="none")
     account = await api.account()
     transfer = await api.deposit(account, usd("5.00"))
     [notification] = rows(await api.customer.get("/v1/notifications"))
@@ -404,6 +415,7 @@ async def test_every_status_that_is_given_is_declared(
         "tags": tag["id"],
         "categories": category["id"],
         "products": product["id"],
+        "posts": post["id"],
         "orders": order["id"],
         "accounts": account["id"],
         "transfers": transfer["id"],
@@ -418,6 +430,8 @@ async def test_every_status_that_is_given_is_declared(
         "update_category": {"name": "x"},
         "replace_category": {"name": "x"},
         "create_tag": {"name": "Red"},
+        "create_post": {"title": "None"},
+        "update_post": {"title": "x"},
         "update_product": {"name": "x"},
         "replace_product": {name: product[name] for name in ("sku", "name", "price")},
         "update_products": {"items": [{"id": product["id"], "name": "x"}]},

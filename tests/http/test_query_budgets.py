@@ -10,13 +10,15 @@ from sqlalchemy import event
 
 from domain.catalog.stock import Because, Cause
 from domain.identity.user import UserId
-from tests.builders import NOON, a_category, a_notification, a_product, a_tag, usd
+from tests.builders import NOON, a_category, a_notification, a_post, a_product, a_tag, usd
 from tests.http.api import NOWHERE, Api, Caller, Json, content, in_sql
 
 ONE: Final = (
     "/v1/products/{product}",
     "/v1/products/by-sku/{sku}",
     "/v1/products/by-slug/{slug}",
+    "/v1/posts/{post}",
+    "/v1/posts/by-slug/news",
     "/v1/categories/{category}",
     "/v1/categories/tree",
     "/v1/categories/tree?root=home&depth=2",
@@ -35,10 +37,16 @@ MANY: Final = (
     "/v1/categories/{category}/products?limit=100&q=mug",
     "/v1/categories?limit=100",
     "/v1/tags?limit=100",
+    "/v1/posts?limit=100",
+    "/v1/posts?limit=100&sort=published_at&offset=0",
+    "/v1/posts?limit=100&sort=-view_count&author_id={author}",
+    "/v1/posts?limit=100&sort=title&tag=red&tag=new&q=mug%20n&status=published",
 )
 OF_STAFF: Final = (
     "/v1/products?limit=100&is_active=false",
     "/v1/products?limit=100&deleted=true",
+    "/v1/posts?limit=100&status=draft",
+    "/v1/posts?limit=100&status=draft&sort=published_at&author_id={author}",
     "/v1/products/{product}/stock-movements?limit=100",
     "/v1/notifications?limit=100",
     "/v1/notifications?limit=100&unread=true",
@@ -95,6 +103,11 @@ async def a_shop(api: Api, size: int) -> Json:
     gone = [a_product() for _ in range(size)]
     for product in gone:
         product.delete(at=NOON)
+    posts = [a_post(published_at=NOON, title="Mug news", tags=[red, new]) for _ in range(size)]
+    posts.append(a_post(published_at=NOON, title="Mug news", slug_text="news", tags=[red, new]))
+    posts += [a_post() for _ in range(size)]
+    for post in posts:
+        post.author_id = UserId(UUID(api.staff.id))
     async with api.container.work() as work:
         for category in shelves:
             work.categories.add(category)
@@ -107,8 +120,12 @@ async def a_shop(api: Api, size: int) -> Json:
             told = a_notification()
             told.user_id = UserId(UUID(api.staff.id))
             work.notifications.add(told)
+        for post in posts:
+            work.posts.add(post)
         await work.commit()
     return {
+        "post": str(posts[0].id),
+        "author": api.staff.id,
         "product": str(counted.id),
         "sku": counted.sku,
         "slug": counted.slug,
@@ -183,6 +200,10 @@ async def test_what_is_not_there_costs_one_statement_more_at_most(api: Api) -> N
         (f"/v1/categories/{empty['id']}/products", 200, 2),
         (f"/v1/categories/{NOWHERE}/products", 404, 2),
         (f"/v1/products/{NOWHERE}/stock-movements", 404, 2),
+        (f"/v1/posts/{NOWHERE}", 404, 1),
+        ("/v1/posts/by-slug/none", 404, 2),
+        ("/v1/posts?tag=none", 200, 1),
+        ("/v1/posts?q=!", 200, 0),
     ):
         with statements(api) as found:
             answer = await api.staff.get(path)

@@ -29,6 +29,7 @@ async def one_of_each(api: Api) -> list[str]:
         f"/v1/products/{product['id']}",
         f"/v1/products/by-sku/{product['sku']}",
         f"/v1/products/by-slug/{product['slug']}",
+        f"/v1/posts/{(await api.post('publish', slug='news'))['id']}",
         f"/v1/orders/{order['id']}",
     ]
 
@@ -108,6 +109,7 @@ async def writes(api: Api) -> list[tuple[str, str, Any]]:
     ]
     tag = await api.tag(category["slug"])
     order = await api.order()
+    written, read, thrown_away = [await api.post() for _ in range(3)]
     whole = {name: there[name] for name in ("sku", "name", "price")}
     return [
         ("PUT", f"/v1/categories/{replaced['id']}", {"name": replaced["name"]}),
@@ -115,6 +117,9 @@ async def writes(api: Api) -> list[tuple[str, str, Any]]:
         ("POST", f"/v1/products/{there['id']}/restore", None),
         ("POST", f"/v1/products/{there['id']}/stock", {"change": 1}),
         ("DELETE", f"/v1/tags/{tag['id']}", None),
+        ("PATCH", f"/v1/posts/{written['id']}", {"title": "new"}),
+        ("POST", f"/v1/posts/{read['id']}/publish", None),
+        ("DELETE", f"/v1/posts/{thrown_away['id']}", None),
         ("PATCH", f"/v1/categories/{category['id']}", {"description": "new"}),
         ("PATCH", f"/v1/products/{product['id']}", {"description": "new"}),
         ("DELETE", f"/v1/products/{gone['id']}", None),

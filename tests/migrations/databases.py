@@ -34,6 +34,7 @@ CHOICES: Final[dict[tuple[str, str], Sequence[str | int]]] = {
     ("payments", "method"): ("store_credit",),
     ("payments", "status"): ("pending", "succeeded", "failed"),
     ("refund_parts", "method"): ("store_credit",),
+    ("posts", "status"): ("draft", "published", "archived"),  # as one in three has no date
     ("orders", "status"): ("pending", "confirmed", "shipped", "delivered", "cancelled"),
 }
 # Of SQLite, the tables that are no virtual ones and hold nothing for one either.
@@ -229,12 +230,14 @@ def _tables(connection: Connection) -> list[sa.Table]:
     """Parents first, as they are at the revision of the database."""
     metadata = sa.MetaData()
     metadata.reflect(connection, only=[*plain_tables(connection)])
-    if connection.dialect.name == "sqlite" and sa.inspect(connection).has_table("product_search"):
-        # Virtual, and so without types and keys; this is what its rows are told apart by.
-        key: sa.Column[str] = sa.Column(
-            "product_id", sa.ForeignKey("products.id"), primary_key=True
-        )
-        sa.Table("product_search", metadata, key, autoload_with=connection)
+    for thing in ("product", "post"):
+        name = f"{thing}_search"
+        if connection.dialect.name == "sqlite" and sa.inspect(connection).has_table(name):
+            # Virtual, and so without types and keys; this is what its rows are told apart by.
+            key: sa.Column[str] = sa.Column(
+                f"{thing}_id", sa.ForeignKey(f"{thing}s.id"), primary_key=True
+            )
+            sa.Table(name, metadata, key, autoload_with=connection)
     return metadata.sorted_tables
 
 

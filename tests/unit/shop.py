@@ -9,6 +9,7 @@ from domain.accounts.transfer import Transfer
 from domain.catalog.category import Category
 from domain.catalog.product import Product
 from domain.catalog.tag import Tag
+from domain.content.post import Post
 from domain.identity.session import Session
 from domain.identity.user import User
 from domain.notifications.notification import Notification
@@ -17,11 +18,8 @@ from domain.ordering.payment import Payment
 from domain.ordering.refund import Refund
 from domain.shared.aggregate import Aggregate
 from infrastructure.memory.accounts import MemoryAccountQueries, MemoryTransferQueries
-from infrastructure.memory.catalog.queries import (
-    MemoryCategoryQueries,
-    MemoryProductQueries,
-    MemoryTagQueries,
-)
+from infrastructure.memory.catalog.queries import MemoryCategoryQueries, MemoryProductQueries
+from infrastructure.memory.content import MemoryPostQueries, MemoryTagQueries
 from infrastructure.memory.database import MemoryDatabase
 from infrastructure.memory.identity import MemorySessionQueries, MemoryUserQueries
 from infrastructure.memory.notifications import MemoryNotificationQueries
@@ -58,6 +56,8 @@ class Shop:
                         work.tags.add(aggregate)
                     case Product():
                         work.products.add(aggregate)
+                    case Post():
+                        work.posts.add(aggregate)
                     case Account():
                         work.accounts.add(aggregate)
                     case Transfer():
@@ -128,6 +128,10 @@ class Shop:
     @property
     def products(self) -> MemoryProductQueries:
         return MemoryProductQueries(self.database)
+
+    @property
+    def posts(self) -> MemoryPostQueries:
+        return MemoryPostQueries(self.database)
 
     @property
     def accounts(self) -> MemoryAccountQueries:

@@ -15,14 +15,12 @@ from application.catalog.queries import (
     Movement,
     ProductDetails,
     ProductFilter,
-    TagDetails,
 )
 from application.catalog.search import MOST_RANKED, UNRANKED, Rank, Searchable
 from application.shared.pages import Page, PageRequest, Sort
 from domain.catalog.category import Category, CategoryId
 from domain.catalog.product import Product, ProductId, Sku
 from domain.catalog.stock import StockMovement
-from domain.catalog.tag import Tag
 from domain.shared.text import Slug
 from infrastructure.memory.catalog.repositories import path_of
 from infrastructure.memory.database import MemoryDatabase
@@ -32,7 +30,6 @@ _CATEGORY_SORTS: Final[dict[str, Callable[[CategoryDetails], Any]]] = {
     "name": attrgetter("name"),
     "created_at": attrgetter("created_at"),
 }
-_TAG_SORTS: Final[dict[str, Callable[[TagDetails], Any]]] = {"name": attrgetter("name")}
 _PRODUCT_SORTS: Final[dict[str, Callable[[Product], Any]]] = {
     "name": attrgetter("name"),
     "price": attrgetter("price.minor"),
@@ -60,30 +57,9 @@ class MemoryCategoryQueries:
         )
 
     async def tree(self) -> Sequence[CategoryCount]:
-        on_sale = Counter[UUID | None](one.category_id for one in _on_sale(self._database))
+        counts = Counter[UUID | None](one.category_id for one in on_sale(self._database))
         categories = sorted(self._database.all(Category), key=attrgetter("name", "id"))
-        return [CategoryCount(CategoryDetails.of(one), on_sale[one.id]) for one in categories]
-
-
-class MemoryTagQueries:
-    def __init__(self, database: MemoryDatabase) -> None:
-        self._database = database
-
-    async def page(self, request: PageRequest) -> Page[TagDetails]:
-        counts = Counter(slug for product in _on_sale(self._database) for slug in product.tags)
-        tags = [
-            TagDetails(
-                id=tag.id,
-                name=tag.name,
-                slug=tag.slug,
-                product_count=counts[tag.slug],
-                post_count=0,
-                created_at=tag.created_at,
-                version=tag.version,
-            )
-            for tag in self._database.all(Tag)
-        ]
-        return page(tags, request, sorts=_TAG_SORTS, id=attrgetter("id"))
+        return [CategoryCount(CategoryDetails.of(one), counts[one.id]) for one in categories]
 
 
 class MemoryProductQueries:
@@ -181,7 +157,8 @@ class MemoryProductQueries:
         )
 
 
-def _on_sale(database: MemoryDatabase) -> list[Product]:
+def on_sale(database: MemoryDatabase) -> list[Product]:
+    """Every product that customers see."""
     return [one for one in database.all(Product) if one.is_active and not one.deleted_at]
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, delete, event, insert, inspect
+from sqlalchemy import Connection, delete, event, insert
 from sqlalchemy.orm import Session
 
 from domain.catalog.product import Product
 from infrastructure.sql.catalog.mapping import product_tags
 from infrastructure.sql.catalog.search import index, reindex
-from infrastructure.sql.session import AggregateSession
+from infrastructure.sql.session import AggregateSession, changed
 
 _SEARCHED: Final = ("sku", "name", "description")
 
@@ -17,7 +17,7 @@ _SEARCHED: Final = ("sku", "name", "description")
 @event.listens_for(AggregateSession, "before_flush")
 def _part(session: Session, _: object, __: object) -> None:
     # Before, because a tag may go in the same flush.
-    if ids := [product.id for product in _changed(session, "tags")]:
+    if ids := [product.id for product in changed(session, Product, "tags")]:
         links = delete(product_tags).where(product_tags.c.product_id.in_(ids))
         session.connection().execute(links)
 
@@ -28,9 +28,9 @@ def _follow(session: Session, _: object) -> None:
     if new:
         index(session.connection(), new)
         _link(session.connection(), new)
-    if renamed := _changed(session, *_SEARCHED):
+    if renamed := changed(session, Product, *_SEARCHED):
         reindex(session.connection(), renamed)
-    _link(session.connection(), _changed(session, "tags"))
+    _link(session.connection(), changed(session, Product, "tags"))
 
 
 def tag_links(products: Iterable[Product]) -> list[dict[str, object]]:
@@ -40,13 +40,3 @@ def tag_links(products: Iterable[Product]) -> list[dict[str, object]]:
 def _link(connection: Connection, products: Sequence[Product]) -> None:
     if links := tag_links(products):
         connection.execute(insert(product_tags), links)
-
-
-def _changed(session: Session, *names: str) -> list[Product]:
-    """The products that are stored already and of which some of these have changed."""
-    return [
-        entity
-        for entity in session.dirty
-        if isinstance(entity, Product)
-        and any(inspect(entity).attrs[name].history.has_changes() for name in names)
-    ]

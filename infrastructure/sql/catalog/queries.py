@@ -11,7 +11,6 @@ from application.catalog.queries import (
     Movement,
     ProductDetails,
     ProductFilter,
-    TagDetails,
 )
 from application.shared.pages import Page, PageRequest
 from domain.catalog.category import CategoryId
@@ -22,10 +21,8 @@ from infrastructure.sql.catalog import records
 from infrastructure.sql.catalog.listing import product_page
 from infrastructure.sql.catalog.mapping import (
     categories,
-    product_tags,
     products,
     stock_movements,
-    tags,
 )
 from infrastructure.sql.catalog.paths import paths
 from infrastructure.sql.pages import page
@@ -45,17 +42,6 @@ _TREE = (
     .outerjoin_from(categories, _COUNTS, _COUNTS.c.category_id == categories.c.id)
     .order_by(categories.c.name, categories.c.id)
 )
-
-_TAGS = select(
-    tags,
-    select(func.count())
-    .select_from(product_tags.join(products, products.c.id == product_tags.c.product_id))
-    .where(product_tags.c.slug == tags.c.slug, _LIVE, products.c.is_active)
-    .correlate(tags)
-    .scalar_subquery()
-    .label("product_count"),
-)
-_TAG_SORTS = {"name": tags.c.name}
 
 _PRODUCT = records.product_details().where(products.c.id == bindparam("id"))
 _BY_SKU = records.product_details().where(_LIVE, products.c.sku == bindparam("sku"))
@@ -87,16 +73,6 @@ class SqlCategoryQueries:
         async with self._engine.connect() as connection:
             rows = (await connection.execute(_TREE)).all()
         return [CategoryCount(records.category(row), row.product_count) for row in rows]
-
-
-class SqlTagQueries:
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-
-    async def page(self, request: PageRequest) -> Page[TagDetails]:
-        return await page(
-            self._engine, _TAGS, request, sorts=_TAG_SORTS, id=tags.c.id, record=records.tag
-        )
 
 
 class SqlProductQueries:

@@ -9,7 +9,6 @@ from application.catalog.queries import (
     CategoryName,
     Movement,
     ProductDetails,
-    TagDetails,
 )
 from domain.shared.money import Money
 from infrastructure.sql.catalog.mapping import categories, products
@@ -36,18 +35,6 @@ def category(row: AnyRow) -> CategoryDetails:
         parent_id=row.parent_id,
         created_at=row.created_at,
         updated_at=row.updated_at,
-        version=row.version,
-    )
-
-
-def tag(row: AnyRow) -> TagDetails:
-    return TagDetails(
-        id=row.id,
-        name=row.name,
-        slug=row.slug,
-        product_count=row.product_count,
-        post_count=0,
-        created_at=row.created_at,
         version=row.version,
     )
 

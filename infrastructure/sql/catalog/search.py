@@ -20,20 +20,16 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     case,
-    cast,
     column,
     delete,
     func,
     insert,
     literal,
-    literal_column,
     select,
     table,
     update,
 )
-from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from application.catalog.search import (
     BEGINS_IN_DESCRIPTION,
@@ -43,8 +39,15 @@ from application.catalog.search import (
     Searchable,
 )
 from domain.catalog.product import Product
+from infrastructure.sql.full_text import VIRTUAL, has, matches_fts5
 from infrastructure.sql.schema import metadata
 
+# The id is a word like the others, by which its row is found without reading all of them. The
+# tokenizer takes everything but ASCII punctuation and space for a letter, as it should here.
+FTS5: Final = (
+    "CREATE VIRTUAL TABLE product_search"
+    " USING fts5(product_id, name, description, tokenize = 'ascii', detail = 'column')"
+)
 product_search = Table(
     "product_search",
     metadata,
@@ -54,12 +57,7 @@ product_search = Table(
     Index(None, "words", postgresql_using="gin", postgresql_with={"fastupdate": "off"}).ddl_if(
         dialect="postgresql"
     ),
-)
-# The id is a word like the others, by which its row is found without reading all of them. The
-# tokenizer takes everything but ASCII punctuation and space for a letter, as it should here.
-FTS5: Final = (
-    "CREATE VIRTUAL TABLE product_search"
-    " USING fts5(product_id, name, description, tokenize = 'ascii', detail = 'column')"
+    info={VIRTUAL: FTS5},
 )
 _fts = table(
     "product_search",
@@ -70,13 +68,6 @@ _fts = table(
 )
 _NAME_WEIGHT: Final = "A"
 _DESCRIPTION_WEIGHT: Final = "D"
-
-
-@compiles(CreateTable, "sqlite")
-def _create(element: CreateTable, compiler: Any, **options: Any) -> str:
-    if element.element is product_search:
-        return FTS5
-    return str(compiler.visit_create_table(element, **options))
 
 
 def searchable(product: Product) -> Searchable:
@@ -120,13 +111,11 @@ def _score_in_vector(word: str) -> ColumnElement[int]:
 
 
 def _has(query: str) -> ColumnElement[bool]:
-    # Written into the statement, because a plan that fits any word fits neither rare nor common.
-    wanted = bindparam(None, query, String, literal_execute=True)
-    return product_search.c.words.op("@@", is_comparison=True)(cast(wanted, TSQUERY))
+    return has(product_search.c.words, query)
 
 
 def _matches_fts5(query: str) -> ColumnElement[bool]:
-    return literal_column("product_search").op("MATCH", is_comparison=True)(literal(query))
+    return matches_fts5("product_search", query)
 
 
 def _score_in_fts5(word: str) -> ColumnElement[int]:

@@ -11,10 +11,8 @@ from application.catalog.inventory import Inventory
 from application.catalog.queries import InCategory
 from application.catalog.revision import Revision
 from application.catalog.stocking import Stocking
-from application.catalog.tagging import Tagging
 from domain.catalog.category import DEEPEST, CategoryId
 from domain.catalog.product import ProductId, Sku
-from domain.catalog.tag import TagId
 from domain.shared.text import Slug as SlugText
 from interfaces.http.answers import nothing, resource
 from interfaces.http.bulk import BulkOut
@@ -33,7 +31,6 @@ from interfaces.http.catalog.schemas import (
     ChangeStock,
     CreateCategory,
     CreateProduct,
-    CreateTag,
     MovementOut,
     PatchCategory,
     PatchProduct,
@@ -41,7 +38,6 @@ from interfaces.http.catalog.schemas import (
     PutCategory,
     PutProduct,
     SkuText,
-    TagOut,
 )
 from interfaces.http.dependencies import (
     NOBODY_AS_WELL,
@@ -59,7 +55,6 @@ from interfaces.http.schemas import PLAIN_INTEGER, Id, Slug, is_uuid
 
 BrowsingService = Annotated[Browsing, reading(lambda shop: shop.browsing)]
 CurationService = Annotated[Curation, use_case(lambda shop: shop.curation)]
-TaggingService = Annotated[Tagging, use_case(lambda shop: shop.tagging)]
 RevisionService = Annotated[Revision, use_case(lambda shop: shop.revision)]
 InventoryService = Annotated[Inventory, use_case(lambda shop: shop.inventory)]
 StockingService = Annotated[Stocking, use_case(lambda shop: shop.stocking)]
@@ -73,16 +68,13 @@ ProductPaging = Annotated[
         searched="relevance",
     ),
 ]
-TagPaging = Annotated[Paging, paging("name", usual="name")]
 MovementPaging = Annotated[Paging, paging("at", usual="-at")]
 
 CategoryList = ListOf[CategoryOut]
 ProductList = ListOf[ProductOut]
-TagList = ListOf[TagOut]
 MovementList = ListOf[MovementOut]
 
 categories = router("/v1/categories", "catalog", RehearsableRoute)
-tags = router("/v1/tags", "catalog", RehearsableRoute)
 products = router("/v1/products", "catalog", RehearsableRoute)
 
 
@@ -412,34 +404,3 @@ async def list_stock_movements(
     """Every change of its stock, with its cause; they add up to what there is."""
     page = await browsing.list_movements(actor, ProductId(id), paging.asked)
     return paging.listed(MovementList, page, MovementOut.of)
-
-
-@tags.get("", response_model=TagList)
-async def list_tags(paging: TagPaging, browsing: BrowsingService) -> Response:
-    """All tags, with how many products on sale and published posts have each."""
-    return paging.listed(TagList, await browsing.list_tags(paging.asked), TagOut.of)
-
-
-@tags.post(
-    "",
-    status_code=HTTPStatus.CREATED,
-    response_model=TagOut,
-    responses=problems("duplicate"),
-)
-async def create_tag(body: CreateTag, actor: CurrentActor, tagging: TaggingService) -> Response:
-    """Add a tag; without a slug it gets the one that its name suggests."""
-    created = await tagging.create(actor, **dict(body))
-    return resource(TagOut.of_new(created), HTTPStatus.CREATED)
-
-
-@tags.delete(
-    "/{id}",
-    status_code=HTTPStatus.NO_CONTENT,
-    responses=problems("tag-not-found", "in-use", "stale-version"),
-)
-async def delete_tag(
-    id: Id, actor: CurrentActor, tagging: TaggingService, expected: ExpectedVersions
-) -> Response:
-    """Take it off everything that has it, and away."""
-    await tagging.delete(actor, TagId(id), expected=expected)
-    return nothing()

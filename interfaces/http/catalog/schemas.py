@@ -11,7 +11,6 @@ from application.catalog.queries import (
     CategoryName,
     Movement,
     ProductDetails,
-    TagDetails,
 )
 from application.catalog.revision import PatchOfOne
 from domain.catalog.category import CATEGORY_NAME_LENGTH, DESCRIPTION_LENGTH
@@ -28,7 +27,6 @@ from domain.catalog.product import (
     sku,
 )
 from domain.catalog.stock import REASON_LENGTH, Cause
-from domain.catalog.tag import TAG_NAME_LENGTH, Tag
 from domain.shared.errors import DomainError
 from interfaces.http.bulk import MOST_ROWS, OR_REJECTED, OnError, RejectedRow
 from interfaces.http.schemas import (
@@ -152,38 +150,6 @@ class CategoryNodeOut(CategoryOut):
 
 class CategoryTree(View):
     items: list[CategoryNodeOut]
-
-
-class CreateTag(Body):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "On sale"}]})
-
-    name: Annotated[str, Line(TAG_NAME_LENGTH)]
-    slug: Slug | None = None
-
-
-class TagOut(View):
-    id: UUID
-    name: str
-    slug: str
-    product_count: int
-    post_count: int
-    version: int
-
-    @classmethod
-    def of(cls, tag: TagDetails) -> Self:
-        return cls.model_validate(tag, from_attributes=True)
-
-    @classmethod
-    def of_new(cls, tag: Tag) -> Self:
-        """One that nothing has yet."""
-        return cls(
-            id=tag.id,
-            name=tag.name,
-            slug=tag.slug,
-            product_count=0,
-            post_count=0,
-            version=tag.version,
-        )
 
 
 _MUG: Final[dict[str, Any]] = {

@@ -29,7 +29,7 @@ async def browsing(shop: Shop) -> Browsing:
         a_product(name="Cup", sku_text="CUP", is_active=False),
         pot,
     )
-    return Browsing(shop.categories, shop.tags, shop.products)
+    return Browsing(shop.categories, shop.products)
 
 
 def named(shop: Shop, name: str) -> ProductId:
@@ -119,7 +119,7 @@ async def test_everybody_sees_the_categories(shop: Shop, browsing: Browsing) -> 
 
 
 async def test_a_walk_through_the_pages_shows_each_product_once(shop: Shop) -> None:
-    browsing = Browsing(shop.categories, shop.tags, shop.products)
+    browsing = Browsing(shop.categories, shop.products)
     await shop.keep(*(a_product(name=f"Mug {number % 3}", stock=number) for number in range(10)))
     for sort in (Sort("name"), Sort("name", descending=True), Sort("price"), Sort("stock")):
         seen, after = list[object](), None

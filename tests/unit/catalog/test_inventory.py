@@ -53,7 +53,7 @@ def inventory(shop: Shop) -> Inventory:
 
 @pytest.fixture
 def browsing(shop: Shop) -> Browsing:
-    return Browsing(shop.categories, shop.tags, shop.products)
+    return Browsing(shop.categories, shop.products)
 
 
 def id_of(product: Product) -> ProductId:

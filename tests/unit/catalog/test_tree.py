@@ -22,7 +22,7 @@ BY_NAME = PageRequest(sort=Sort("name"), limit=20, with_total=True)
 
 @pytest.fixture
 def browsing(shop: Shop) -> Browsing:
-    return Browsing(shop.categories, shop.tags, shop.products)
+    return Browsing(shop.categories, shop.products)
 
 
 @pytest.fixture

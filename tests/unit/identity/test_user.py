@@ -184,6 +184,7 @@ def test_customers_manage_nothing_and_staff_manages_the_shop() -> None:
     assert PERMISSIONS[Role.CUSTOMER] == set()
     assert PERMISSIONS[Role.STAFF] == {
         Permission.MANAGE_CATALOG,
+        Permission.MANAGE_POSTS,
         Permission.MANAGE_ORDERS,
         Permission.MANAGE_ACCOUNTS,
         Permission.MANAGE_USERS,

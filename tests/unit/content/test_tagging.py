@@ -5,15 +5,15 @@ import pytest
 from application.catalog.drafts import Draft
 from application.catalog.revision import PatchOfOne, Revision
 from application.catalog.stocking import Stocking
-from application.catalog.tagging import Tagging
+from application.content.tagging import Tagging
 from application.shared.errors import RowRefused, StaleVersion
 from application.shared.pages import PageRequest, Sort
 from domain.catalog.product import MOST_TAGS, Product, ProductId
 from domain.catalog.tag import TAG_NAME_LENGTH, Tag, TagId, TagNotFound, TagSlugTaken
-from domain.identity.user import Role
+from domain.identity.user import Role, UserId
 from domain.shared.errors import DomainError, Forbidden, InvalidValue
 from domain.shared.text import Slug
-from tests.builders import NOON, Ticking, a_draft, a_product, a_tag, an_actor
+from tests.builders import NOON, Ticking, a_draft, a_post, a_product, a_tag, a_user, an_actor
 from tests.unit.shop import Shop
 
 STAFF = an_actor(Role.STAFF)
@@ -98,13 +98,18 @@ async def test_a_deleted_tag_is_taken_off_everything(
     pot = next(tag for tag in shop.database.all(Tag) if tag.slug == POT)
     both, deleted, other = a_product(tags=[tea, pot]), a_product(tags=[tea]), a_product(tags=[pot])
     deleted.delete(at=NOON)
-    await shop.keep(both, deleted, other)
+    ada = a_user()
+    read, unread = a_post(ada, tags=[tea, pot]), a_post(ada, tags=[pot])
+    await shop.keep(both, deleted, other, ada, read, unread)
     assert await counts(shop) == {"tea": 1, "pot": 2}
 
     await Tagging(shop.begin, LATER).delete(STAFF, TagId(tea.id))
     assert [shop.now(one).tags for one in (both, deleted, other)] == [("pot",), (), ("pot",)]
     assert [shop.now(one).version for one in (both, deleted, other)] == [2, 2, 1]
+    assert [shop.now(one).tags for one in (read, unread)] == [("pot",), ("pot",)]
+    assert [shop.now(one).version for one in (read, unread)] == [2, 1]
     assert shop.now(both).updated_at > NOON
+    assert shop.now(read).updated_at > NOON
     assert await counts(shop) == {"pot": 2}
     assert shop.events == ["tag.deleted"]
     with pytest.raises(TagNotFound):
@@ -219,3 +224,13 @@ async def test_only_products_on_sale_are_counted(shop: Shop, tea: Tag) -> None:
     deleted.delete(at=NOON)
     await shop.keep(a_product(tags=[tea]), a_product(tags=[tea], is_active=False), deleted)
     assert await counts(shop) == {"tea": 1, "pot": 0}
+
+
+async def test_only_published_posts_are_counted(shop: Shop, tea: Tag) -> None:
+    ada, archived = a_user(), a_post(tags=[tea], published_at=NOON)
+    archived.author_id = UserId(ada.id)
+    archived.archive(at=NOON)
+    published = [a_post(ada, tags=[tea], published_at=NOON) for _ in range(2)]
+    await shop.keep(ada, archived, a_post(ada, tags=[tea]), *published)
+    page = await shop.tags.page(PageRequest(sort=Sort("name"), limit=100))
+    assert {tag.slug: tag.post_count for tag in page.items} == {"tea": 2, "pot": 0}

@@ -1,7 +1,7 @@
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 
-from application.catalog.ports import CatalogWork
+from application.content.ports import ContentWork
 from application.identity.actor import Actor
 from application.shared.clock import Clock
 from application.shared.errors import unchanged_since
@@ -13,9 +13,9 @@ from domain.shared.text import Slug, slug_of
 
 @dataclass(frozen=True, slots=True)
 class Tagging:
-    """Keeping the tags that products are found by."""
+    """Keeping the tags that products and posts are found by."""
 
-    begin: Callable[[], CatalogWork]
+    begin: Callable[[], ContentWork]
     clock: Clock
 
     async def create(self, actor: Actor, *, name: str, slug: Slug | None = None) -> Tag:
@@ -32,7 +32,7 @@ class Tagging:
     async def delete(
         self, actor: Actor, id: TagId, *, expected: Container[int] | None = None
     ) -> None:
-        """Take it off every product, and away."""
+        """Take it off every product and every post, and away."""
         actor.require(Permission.MANAGE_CATALOG)
         async with self.begin() as work:
             tag = await work.tags.get(id, lock=True)
@@ -40,5 +40,6 @@ class Tagging:
             tag.delete(at=self.clock())
             await work.flush()
             await work.products.untag(tag.slug, at=self.clock())
+            await work.posts.untag(tag.slug, at=self.clock())
             await work.tags.remove(tag)
             await work.commit()
