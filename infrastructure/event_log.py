@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from application.shared.outbox import OutboxEntry
-from domain.catalog.product import Product
+from domain.catalog.product import NewProduct, Product
 from domain.catalog.stock import StockMovement
 from domain.shared.aggregate import Aggregate
 from domain.shared.events import Event, Recorded
@@ -28,6 +28,13 @@ class Journal:
             self.events += [_entry(aggregate.id, recorded) for recorded in released]
             if isinstance(aggregate, Product):
                 self.movements += aggregate.release_movements()
+
+    def begin_with(self, products: Iterable[NewProduct]) -> None:
+        """Take over what there is to tell of new products."""
+        for new in products:
+            self.events.append(_entry(new.id, Recorded(1, new.created())))
+            if movement := new.movement():
+                self.movements.append(movement)
 
     def add(self, later: "Journal") -> None:
         self.events += later.events
@@ -91,13 +98,13 @@ def _entry(aggregate_id: UUID, recorded: Recorded) -> OutboxEntry:
 
 def payload(event: Event) -> Mapping[str, Any]:
     """The event's own facts as JSON values: money and times in the spelling of the HTTP API."""
-    return {
-        part.name: _json(getattr(event, part.name)) for part in fields(event) if part.name != "at"
-    }
+    return {name: _json(value) for name, value in vars(event).items() if name != "at"}
 
 
 def _json(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int):
+    if isinstance(value, (str, UUID)):
+        return str(value)
+    if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, Money):
         return {"amount": value.amount, "currency": value.currency.code}

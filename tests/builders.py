@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from application.catalog.drafts import Draft
@@ -13,7 +13,7 @@ from application.identity.ports import Holder
 from domain.accounts.account import Account
 from domain.accounts.transfer import Transfer, TransferId
 from domain.catalog.category import Category, CategoryId
-from domain.catalog.product import Product, ProductId, sku
+from domain.catalog.product import NewProduct, Product, ProductId, sku
 from domain.catalog.stock import Because, Cause
 from domain.catalog.tag import Tag
 from domain.content.post import Post
@@ -219,7 +219,7 @@ def a_category(
     )
 
 
-def a_product(
+def a_new_product(
     *,
     sku_text: str | None = None,
     slug_text: str | None = None,
@@ -232,9 +232,9 @@ def a_product(
     tags: Iterable[Tag] = (),
     metadata: Mapping[str, str] | None = None,
     at: datetime = NOON,
-) -> Product:
+) -> NewProduct:
     number = next(_numbers)
-    return Product.create(
+    return NewProduct.of(
         sku=sku(sku_text or f"SKU-{number}"),
         slug=slug(slug_text or f"product-{number}"),
         name=name or f"Product {number}",
@@ -248,6 +248,11 @@ def a_product(
         because=BY_HAND,
         at=at,
     )
+
+
+def a_product(**facts: Any) -> Product:
+    """One that begins as `a_new_product` of these facts does."""
+    return Product.create(a_new_product(**facts))
 
 
 def a_tag(*, name: str | None = None, slug_text: str | None = None, at: datetime = NOON) -> Tag:

@@ -5,7 +5,7 @@ from typing import Self, TypedDict, cast
 
 from application.catalog.ports import CatalogWork
 from domain.catalog.category import Category, CategoryId, CategoryNotFound
-from domain.catalog.product import Product, ProductChanges, Sku
+from domain.catalog.product import NewProduct, Product, ProductChanges, Sku
 from domain.catalog.stock import Because
 from domain.catalog.tag import TagNotFound
 from domain.shared.ids import new_id
@@ -32,11 +32,11 @@ class Draft:
     def suggested_slugs(self) -> tuple[Slug, Slug]:
         return suggested_slugs(self.name, self.sku)
 
-    def product(self, taken: Set[Slug], because: Because, *, at: datetime) -> Product:
+    def new(self, taken: Set[Slug], because: Because, *, at: datetime) -> NewProduct:
         """The product that comes of it, its slug none of those that are taken."""
-        return Product.create(
+        return NewProduct.of(
             sku=self.sku,
-            slug=self.slug or free_slug(self.name, self.sku, taken, at=at),
+            slug=self.slug or free_slug(self.suggested_slugs, taken, at=at),
             name=self.name,
             price=self.price,
             description=self.description,
@@ -50,12 +50,12 @@ class Draft:
         )
 
 
-def free_slug(name: str, sku: Sku, taken: Set[Slug], *, at: datetime) -> Slug:
-    """One that is not taken, and as near to what the name suggests as can be."""
-    for suggested in suggested_slugs(name, sku):
-        if suggested not in taken:
-            return suggested
-    return numbered(suggested, new_id(at).hex[-8:])
+def free_slug(suggested: Sequence[Slug], taken: Set[Slug], *, at: datetime) -> Slug:
+    """The first that is not taken, or else the last of them with something at its end."""
+    for slug in suggested:
+        if slug not in taken:
+            return slug
+    return numbered(suggested[-1], new_id(at).hex[-8:])
 
 
 def suggested_slugs(name: str, sku: Sku) -> tuple[Slug, Slug]:

@@ -1,25 +1,17 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, cast
 
-from application.catalog.drafts import Draft, free_slug, suggested_slugs
+from application.catalog.drafts import free_slug, suggested_slugs
 from application.catalog.exchange import CategoryPath, ProductRow, ProductValues, RefusedRow
-from application.catalog.loading import (
-    AT_ONCE,
-    Outcome,
-    Tell,
-    ahead,
-    batches,
-    load_in_batches,
-    nobody,
-)
+from application.catalog.loading import Outcome, Tell, load_in_batches, nobody
 from application.catalog.ports import CatalogWork
 from application.catalog.shelves import Shelves
 from application.identity.actor import Actor
 from application.shared.clock import Clock
 from domain.catalog.category import CategoryId
-from domain.catalog.product import Product, ProductChanges, ProductSlugTaken, Sku
+from domain.catalog.product import NewProduct, Product, ProductChanges, ProductSlugTaken, Sku
 from domain.catalog.stock import Because, Cause
 from domain.catalog.tag import TAG_NAME_LENGTH, Tag
 from domain.identity.user import Permission
@@ -73,8 +65,15 @@ class _Run:
         locked = await work.products.lock_all([], [row.sku for row in good])
         on_file = {product.sku: product for product in locked}
         await self._make_tags(work, good)
-        taken = await _taken(work, good, on_file)
-        drafts: list[Draft] = []
+        suggested = {
+            row.sku: suggested_slugs(row.values["name"], row.sku)
+            for row in good
+            if "slug" not in row.values and row.sku not in on_file
+        }
+        taken = await _taken(work, good, suggested.values())
+        paths = (row.values.get("category") for row in good)
+        await self.shelves.look_up(work, (path for path in paths if path))
+        new: list[NewProduct] = []
         for row in batch:
             if isinstance(row, RefusedRow):
                 refuse(row)
@@ -83,21 +82,20 @@ class _Run:
             elif row.sku in on_file:
                 await self._change(work, on_file[row.sku], row.values, taken)
             else:
-                drafts.append(await self._draft(work, row, taken))
-        made = (draft.product(taken, self.because, at=self.clock()) for draft in drafts)
-        async with aclosing(ahead(batches(made, AT_ONCE))) as parts:
-            async for products in parts:
-                await work.products.add_many(products)
+                at, slugs = self.clock(), suggested.get(row.sku)
+                slug = free_slug(slugs, taken, at=at) if slugs else row.values["slug"]
+                taken.add(slug)
+                new.append(await self._new(work, row, slug, at=at))
+        await work.products.add_many(new)
         await work.flush()
-        self.outcome.created += len(drafts)
+        self.outcome.created += len(new)
 
-    async def _draft(self, work: CatalogWork, row: ProductRow, taken: set[Slug]) -> Draft:
-        values: dict[str, Any] = {**row.values}
-        category_id = await self._shelf(work, values.pop("category", ()))
-        if "slug" not in values:
-            values["slug"] = free_slug(row.values["name"], row.sku, taken, at=self.clock())
-        taken.add(values["slug"])
-        return Draft(sku=row.sku, category_id=category_id, **values)
+    async def _new(
+        self, work: CatalogWork, row: ProductRow, slug: Slug, *, at: datetime
+    ) -> NewProduct:
+        values: dict[str, Any] = {**row.values, "slug": slug}
+        values["category_id"] = await self._shelf(work, values.pop("category", ()))
+        return NewProduct.of(sku=row.sku, because=self.because, at=at, **values)
 
     async def _change(
         self, work: CatalogWork, product: Product, values: ProductValues, taken: set[Slug]
@@ -136,13 +134,9 @@ def _wants_what_is_taken(row: ProductRow, on_file: Mapping[Sku, Product], taken:
 
 
 async def _taken(
-    work: CatalogWork, rows: Sequence[ProductRow], on_file: Mapping[Sku, Product]
+    work: CatalogWork, rows: Sequence[ProductRow], suggested: Iterable[Sequence[Slug]]
 ) -> set[Slug]:
-    """Of the slugs that the rows may want, those that a product has."""
-    wanted: set[Slug] = set()
-    for row in rows:
-        if "slug" in row.values:
-            wanted.add(row.values["slug"])
-        elif row.sku not in on_file:
-            wanted |= {*suggested_slugs(row.values["name"], row.sku)}
+    """Of the slugs that the rows want or might get, those that a product has."""
+    wanted = {row.values["slug"] for row in rows if "slug" in row.values}
+    wanted.update(*suggested)
     return await work.products.taken(wanted) if wanted else set()

@@ -16,7 +16,6 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 BATCH: Final = 5_000  # rows in hand at a time; a statement takes 32 000 parameters, 2 a row
-AT_ONCE: Final = 1_000  # products that are stored together, while the next ones are made
 MOST_REPORTED: Final = 1_000  # refusals that are kept; all of them are counted
 
 Tell = Callable[[RefusedRow], None]

@@ -5,7 +5,7 @@ from typing import Protocol
 from application.catalog.exchange import CategoryPath
 from application.identity.ports import IdentityWork
 from domain.catalog.category import Category, CategoryId
-from domain.catalog.product import Product, ProductId, Sku
+from domain.catalog.product import NewProduct, Product, ProductId, Sku
 from domain.catalog.tag import Tag, TagId
 from domain.shared.text import Slug
 
@@ -85,12 +85,8 @@ class Products(Protocol):
     async def reindex(self) -> int:
         """Make all products findable anew, and tell how many there are."""
 
-    async def add_many(self, products: Sequence[Product]) -> None:
-        """
-        Store many new products at once, with their events and movements.
-
-        They are not watched: what becomes of these objects afterwards is lost.
-        """
+    async def add_many(self, products: Sequence[NewProduct]) -> None:
+        """Store many new products at once, with their events and movements."""
 
 
 class CatalogWork(IdentityWork, Protocol):

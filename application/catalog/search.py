@@ -6,10 +6,10 @@ a product if each of its words is a word, or the beginning of one, in the produc
 description. The better a product fits, the higher it scores.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final, Self
 from uuid import UUID
 
@@ -27,14 +27,15 @@ UNRANKED: Final = 0
 MOST_WORDS: Final = 10  # of a query
 WORD_LENGTH: Final = 100  # what is longer is cut off, in a query as well
 
-_WORD = re.compile(r"[a-z0-9]+")
+_BETWEEN_WORDS: Final = {code: " " for code in range(128) if not chr(code).isalnum()}
+_beginning = itemgetter(slice(WORD_LENGTH))
 
 
 def words(*texts: str) -> tuple[str, ...]:
     """Each word once, in the order of their first mention."""
     text = folded(" ".join(texts))
-    found = _WORD.findall(text) if text.isascii() else _unaccented(text).split()
-    return tuple(dict.fromkeys(word[:WORD_LENGTH] for word in found))
+    found = text.translate(_BETWEEN_WORDS) if text.isascii() else _unaccented(text)
+    return tuple(dict.fromkeys(map(_beginning, found.split())))
 
 
 def _unaccented(text: str) -> str:

@@ -1,8 +1,9 @@
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from application.catalog.exchange import CategoryPath
+from application.catalog.loading import BATCH, batches
 from application.catalog.ports import CatalogWork
 from domain.catalog.category import Category, CategoryId
 from domain.shared.ids import new_id
@@ -14,7 +15,8 @@ class Shelves:
     """Every category by its path: those that are there, and those that are made on the way."""
 
     _ids: dict[CategoryPath, CategoryId] = field(default_factory=dict)
-    slugs: set[Slug] = field(default_factory=set)  # of those made on the way
+    _slugs: set[Slug] = field(default_factory=set)  # of those made on the way
+    _free: set[Slug] = field(default_factory=set)  # but for those, as far as was looked up
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -23,6 +25,15 @@ class Shelves:
         if not self._ids:
             self._ids.update(await work.categories.paths())
         return self._ids.get(path)
+
+    async def look_up(self, work: CatalogWork, wanted: Iterable[CategoryPath]) -> None:
+        """Find out together which slugs are free for those of them that will have to be made."""
+        self._free.clear()
+        new = [path for path in {*wanted} if not await self.find(work, path)]
+        missing = {above for path in new for above in _downwards(path)} - self._ids.keys()
+        suggested = {slug for path in missing for slug in _suggested_slugs(path)}
+        for some in batches(suggested, BATCH):
+            self._free.update({*some} - await work.categories.taken(some))
 
     async def place(
         self,
@@ -46,21 +57,31 @@ class Shelves:
             at=at,
         )
         work.categories.add(category)
-        self.slugs.add(category.slug)
+        self._slugs.add(category.slug)
         self._ids[path] = id = CategoryId(category.id)
         return id
 
     async def _free_slug(self, work: CatalogWork, path: CategoryPath, at: datetime) -> Slug:
         """What the name suggests or, where that is taken, the name with those above it."""
-        tail = new_id(at).hex[-8:]
-        suggested = [
-            slug_of(" ".join(path[start:]), otherwise=f"category-{tail}")
-            for start in range(len(path) - 1, -1, -1)
-        ]
-        suggested.append(numbered(suggested[0], tail))
-        taken = self.slugs | await work.categories.taken(suggested)
-        return next(slug for slug in suggested if slug not in taken)
+        suggested = _suggested_slugs(path)
+        for slug in suggested:
+            if slug not in self._slugs and (
+                slug in self._free or not await work.categories.taken([slug])
+            ):
+                return slug
+        return numbered(next(iter(suggested), Slug("category")), new_id(at).hex[-8:])
 
     def _above(self, path: CategoryPath) -> Iterator[CategoryId]:
-        for end in range(len(path) - 1, 0, -1):
-            yield self._ids[path[:end]]
+        return (self._ids[above] for above in reversed([*_downwards(path[:-1])]))
+
+
+def _downwards(path: CategoryPath) -> Iterator[CategoryPath]:
+    """The paths of those above, from the root down, and the path itself."""
+    return (path[:end] for end in range(1, len(path) + 1))
+
+
+def _suggested_slugs(path: CategoryPath) -> Sequence[Slug]:
+    """What the name suggests, then the name with ever more of those above it; maybe nothing."""
+    if not slug_of(path[-1], otherwise=""):
+        return ()
+    return [slug_of(" ".join(path[start:]), otherwise="") for start in range(len(path) - 1, -1, -1)]

@@ -92,7 +92,8 @@ class Stocking:
     ) -> tuple[Product, Category | None]:
         category = known.category(draft.category_id)
         known.check_tags(draft.tags)
-        product = draft.product(known.slugs, Because(Cause.ADJUSTMENT, actor.id), at=self.clock())
+        new = draft.new(known.slugs, Because(Cause.ADJUSTMENT, actor.id), at=self.clock())
+        product = Product.create(new)
         work.products.add(product)
         return product, category
 

@@ -110,6 +110,73 @@ def sku(value: str) -> Sku:
     return Sku(value.upper())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewProduct:
+    """A product as it begins. Of many at once nothing else need ever be made than these."""
+
+    id: ProductId
+    sku: Sku
+    slug: Slug
+    name: str
+    description: str
+    price: Money
+    stock: int
+    is_active: bool
+    category_id: CategoryId | None
+    tags: tuple[Slug, ...]
+    metadata: Mapping[str, str]
+    because: Because
+    at: datetime
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        sku: Sku,
+        slug: Slug,
+        name: str,
+        price: Money,
+        description: str = "",
+        stock: int = 0,
+        is_active: bool = True,
+        category_id: CategoryId | None = None,
+        tags: Iterable[Slug] = (),
+        metadata: Mapping[str, str] | None = None,
+        because: Because,
+        at: datetime,
+    ) -> Self:
+        """Checked; it is `because` of this that its first stock moves in."""
+        return cls(
+            id=ProductId(new_id(at)),
+            sku=sku,
+            slug=slug,
+            name=checked_name(name),
+            description=checked_description(description),
+            price=checked_price(price),
+            stock=checked_stock(stock),
+            is_active=is_active,
+            category_id=category_id,
+            tags=checked_tags(tags),
+            metadata=checked_metadata(metadata or {}),
+            because=because,
+            at=at,
+        )
+
+    def created(self) -> ProductCreated:
+        """The first event of its history."""
+        return ProductCreated(
+            product_id=self.id, sku=self.sku, price=self.price, stock=self.stock, at=self.at
+        )
+
+    def movement(self) -> StockMovement | None:
+        """What moves its first stock in, if it has any."""
+        if not self.stock:
+            return None
+        return StockMovement.of(
+            self.id, self.stock, stock_after=self.stock, because=self.because, at=self.at
+        )
+
+
 @dataclass(eq=False, kw_only=True)
 class Product(Aggregate):
     """
@@ -133,42 +200,25 @@ class Product(Aggregate):
     deleted_at: datetime | None = None
 
     @classmethod
-    def create(
-        cls,
-        *,
-        sku: Sku,
-        slug: Slug,
-        name: str,
-        price: Money,
-        description: str = "",
-        stock: int = 0,
-        is_active: bool = True,
-        category_id: CategoryId | None = None,
-        tags: Iterable[Slug] = (),
-        metadata: Mapping[str, str] | None = None,
-        because: Because,
-        at: datetime,
-    ) -> Self:
-        """A new product, `because` of which its first stock moves in."""
+    def create(cls, new: NewProduct) -> Self:
+        """What becomes of a new product: it can change, and tells of it."""
         product = cls(
-            id=new_id(at),
-            sku=sku,
-            slug=slug,
-            name=checked_name(name),
-            description=checked_description(description),
-            price=checked_price(price),
-            stock=0,
-            is_active=is_active,
-            category_id=category_id,
-            tags=checked_tags(tags),
-            metadata=checked_metadata(metadata or {}),
-            created_at=at,
-            updated_at=at,
+            id=new.id,
+            sku=new.sku,
+            slug=new.slug,
+            name=new.name,
+            description=new.description,
+            price=new.price,
+            stock=new.stock,
+            is_active=new.is_active,
+            category_id=new.category_id,
+            tags=new.tags,
+            metadata=new.metadata,
+            created_at=new.at,
+            updated_at=new.at,
         )
-        product._move(checked_stock(stock), because, at=at)
-        product.record(
-            ProductCreated(product_id=product.id, sku=sku, price=price, stock=stock, at=at)
-        )
+        product.record(new.created())
+        product._keep(new.movement())
         return product
 
     def revise(self, changes: ProductChanges, *, at: datetime) -> None:
@@ -245,9 +295,12 @@ class Product(Aggregate):
         if change:
             self.stock += change
             self.updated_at = at
-            movement = StockMovement.of(
-                self.id, change, stock_after=self.stock, because=because, at=at
+            self._keep(
+                StockMovement.of(self.id, change, stock_after=self.stock, because=because, at=at)
             )
+
+    def _keep(self, movement: StockMovement | None) -> None:
+        if movement:
             self.__dict__.setdefault("_movements", []).append(movement)
 
     def _tell_adjusted(self, change: int, because: Because, *, at: datetime) -> None:

@@ -31,7 +31,8 @@ def has_control_characters(text: str) -> bool:
 
 def text(field: str, value: str, *, longest: int) -> str:
     """Free text: any length up to `longest` code points, tabs and line ends included."""
-    if has_control_characters(value):
+    # Most texts are printable from end to end, which is quickly seen.
+    if not value.isprintable() and has_control_characters(value):
         raise InvalidValue(field, "contains a control character")
     if len(value) > longest:
         raise InvalidValue(field, f"is longer than {longest} characters")
@@ -41,7 +42,7 @@ def text(field: str, value: str, *, longest: int) -> str:
 def line(field: str, value: str, *, longest: int) -> str:
     """One line with something on it."""
     text(field, value, longest=longest)
-    if _LINE_END.search(value):
+    if not value.isprintable() and _LINE_END.search(value):
         raise InvalidValue(field, "is more than one line")
     if not value.strip():
         raise InvalidValue(field, "is blank")
@@ -61,8 +62,9 @@ def slug(value: str, *, field: str = "slug") -> Slug:
 
 def slug_of(name: str, *, otherwise: str) -> Slug:
     """The slug that a name suggests ("Home & Garden" gives "home-garden"), or of `otherwise`."""
-    letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    suggested = _NOT_IN_SLUG.sub("-", letters)[:SLUG_LENGTH].strip("-")
+    if not name.isascii():
+        name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    suggested = _NOT_IN_SLUG.sub("-", name.lower())[:SLUG_LENGTH].strip("-")
     return Slug(suggested or otherwise)
 
 

@@ -1,4 +1,5 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import asyncpg
@@ -7,35 +8,52 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from infrastructure.sql.failures import meaning
 
+Store = Callable[[], Awaitable[object]]
+
 _BY_INDEX: Final = text("SET LOCAL enable_seqscan = off")
 
-_HAS_DOUBLED: Final = text(
-    "SELECT pg_relation_size(oid) > 2 * greatest(relpages, 10) * 8192"
+_HAS_GROWN: Final = text(
+    "SELECT pg_relation_size(oid) > 4 * greatest(relpages, 10) * 8192"
     " FROM pg_class WHERE oid = to_regclass(:name)"
 )
 
 
-async def insert_many(
-    session: AsyncSession, table: Table, rows: Sequence[Mapping[str, Any]]
-) -> None:
-    """As many rows as there are, all with the same columns; on PostgreSQL by COPY."""
-    if not rows:
-        return
+async def begin_inserting(session: AsyncSession) -> None:
+    """What comes before the first `inserting` of a transaction."""
     connection = await session.connection()
-    if connection.dialect.name == "sqlite":
+    if connection.dialect.name == "postgresql":
+        # Else, in a table that is empty yet, references would be looked up row by row: their plans
+        # are made once, with the first row. It also begins the transaction, which COPY does not.
+        await connection.execute(_BY_INDEX)
+
+
+def inserting(session: AsyncSession, table: Table, rows: Sequence[Mapping[str, Any]]) -> Store:
+    """
+    What inserts as many rows as there are, all with the same columns; on PostgreSQL by COPY.
+
+    All that is to be done with the values is done already, in the thread that calls this.
+    """
+    dialect = session.get_bind().dialect
+    if dialect.name == "sqlite" or not rows:
+        return partial(_insert, session, table, rows)
+    columns = {
+        name: _bound([row[name] for row in rows], table.c[name], dialect) for name in rows[0]
+    }
+    return partial(_copy, session, table, columns)
+
+
+async def _insert(session: AsyncSession, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        connection = await session.connection()
         await connection.execute(insert(table), rows)
-        return
+
+
+async def _copy(session: AsyncSession, table: Table, columns: Mapping[str, list[Any]]) -> None:
+    connection = await session.connection()
     driver: Any = (await connection.get_raw_connection()).driver_connection
-    # Else, in a table that is empty yet, references would be looked up row by row: their plans are
-    # made once, with the first row. It also begins the transaction, if nothing else has.
-    await connection.execute(_BY_INDEX)
-    names = [*rows[0]]
-    columns = [
-        _bound([row[name] for row in rows], table.c[name], connection.dialect) for name in names
-    ]
     try:
         await driver.copy_records_to_table(
-            table.name, records=zip(*columns, strict=True), columns=names
+            table.name, records=zip(*columns.values(), strict=True), columns=[*columns]
         )
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise meaning(error) or error from error
@@ -43,7 +61,7 @@ async def insert_many(
 
 async def keep_statistics(session: AsyncSession, table: Table) -> None:
     """
-    Let PostgreSQL look at a table that has doubled since it last did.
+    Let PostgreSQL look at a table that has become four times as large since it last did.
 
     By itself it does so some time after the commit, and until then plans for the old size.
     """
@@ -51,7 +69,7 @@ async def keep_statistics(session: AsyncSession, table: Table) -> None:
     if connection.dialect.name == "sqlite":
         return
     name = connection.dialect.identifier_preparer.format_table(table)
-    if await connection.scalar(_HAS_DOUBLED, {"name": name}):
+    if await connection.scalar(_HAS_GROWN, {"name": name}):
         await connection.execute(text(f"ANALYZE {name}"))
 
 

@@ -1,10 +1,10 @@
 import re
 from collections.abc import Generator, Iterable, Mapping
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, BinaryIO, Final
 
-from application.catalog.exchange import ProductRow, ProductValues, RefusedRow
+from application.catalog.exchange import CategoryPath, ProductRow, ProductValues, RefusedRow
 from domain.catalog.product import (
     checked_description,
     checked_metadata,
@@ -77,7 +77,7 @@ def _of_cells(number: int, cells: Mapping[str, str], *, currency: Currency) -> P
     if (description := cells.get("description")) is not None:
         values["description"] = checked_description(description)
     if (category := cells.get("category")) is not None:
-        values["category"] = path("category", split("category", category)) if category else ()
+        values["category"] = _path(category) if category else ()
     if (tags := cells.get("tags")) is not None:
         values["tags"] = _tags(tags.split(" ") if tags else ())
     if is_active := cells.get("is_active"):
@@ -111,6 +111,12 @@ def _of_members(number: int, members: Mapping[str, Any]) -> ProductRow:
     if "metadata" in members:
         values["metadata"] = checked_metadata(of_pairs("metadata", members["metadata"]))
     return ProductRow(number, its_sku, values)
+
+
+@lru_cache(maxsize=1_000)
+def _path(cell: str) -> CategoryPath:
+    """Found again, not cut again, for many rows have the same."""
+    return path("category", split("category", cell))
 
 
 def _whole(cell: str) -> int:

@@ -24,7 +24,7 @@ from application.shared.outbox import Listener, OutboxEntry, nobody
 from domain.accounts.account import Account
 from domain.accounts.transfer import Transfer
 from domain.catalog.category import Category
-from domain.catalog.product import Product, ProductId
+from domain.catalog.product import NewProduct, Product, ProductId
 from domain.catalog.tag import Tag
 from domain.content.post import Post
 from domain.identity.session import Session
@@ -129,7 +129,7 @@ class Backend(ABC):
         await self.store(*aggregates)
         await self.forget_events()
 
-    async def stock(self, *products: Product) -> list[int]:
+    async def stock(self, *products: Product | NewProduct) -> list[int]:
         """How many of each are left, as far as it is committed."""
         found = [await self.products.find(ProductId(product.id)) for product in products]
         return [product.stock for product in found if product]

@@ -14,7 +14,7 @@ from application.content.ports import ContentWork
 from application.ordering.ports import OrderingWork
 from application.shared.pages import PageRequest, Sort
 from domain.catalog.category import Category, CategoryId
-from domain.catalog.product import Product, ProductId
+from domain.catalog.product import NewProduct, Product, ProductId
 from domain.catalog.tag import Tag, TagId
 from domain.content.post import Post, PostId
 from domain.identity.session import Session, SessionId
@@ -48,7 +48,9 @@ async def category_in(work: OrderingWork, category: Category, *, lock: bool = Fa
     return await work.categories.get(CategoryId(category.id), lock=lock)
 
 
-async def product_in(work: OrderingWork, product: Product, *, lock: bool = False) -> Product:
+async def product_in(
+    work: OrderingWork, product: Product | NewProduct, *, lock: bool = False
+) -> Product:
     return await work.products.get(ProductId(product.id), lock=lock)
 
 
@@ -73,7 +75,7 @@ def everything(field: str) -> PageRequest:
     return PageRequest(sort=Sort(field), limit=1000)
 
 
-async def movements_of(backend: Backend, product: Product) -> Sequence[Movement]:
+async def movements_of(backend: Backend, product: Product | NewProduct) -> Sequence[Movement]:
     """Every movement of its stock that was kept."""
     return (await backend.products.movements(ProductId(product.id), everything("at"))).items
 

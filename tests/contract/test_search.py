@@ -11,7 +11,7 @@ from application.catalog.search import MOST_RANKED, WORD_LENGTH, words_of_query
 from application.shared.pages import Page, PageRequest, Sort
 from domain.catalog.category import DESCRIPTION_LENGTH
 from domain.catalog.product import PRODUCT_NAME_LENGTH, Product, ProductId
-from tests.builders import NOON, a_product
+from tests.builders import NOON, a_new_product, a_product
 from tests.contract.backends import Backend
 from tests.contract.steps import failing, names_found, product_in, ranking
 from tests.contract.walking import walk
@@ -335,7 +335,7 @@ async def walks_show(backend: Backend, query: str, expected: Sequence[Product]) 
 
 
 async def test_a_thousand_and_one_are_shown_each_once(backend: Backend) -> None:
-    products = [a_product(name=f"Tea {number % 7}") for number in range(MOST_RANKED + 1)]
+    products = [a_new_product(name=f"Tea {number % 7}") for number in range(MOST_RANKED + 1)]
     async with backend.begin() as work:
         await work.products.add_many(products)
         await work.commit()

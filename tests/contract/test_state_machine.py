@@ -335,7 +335,7 @@ class OneShopThreeTimes(RuleBasedStateMachine):
     @rule(drafts=st.lists(drafts, min_size=1, max_size=3))
     def add_many_products(self, drafts: list[Draft]) -> None:
         async def add(shop: Shop) -> None:
-            many = [draft.product(set(), BY_HAND, at=self.now) for draft in drafts]
+            many = [draft.new(set(), BY_HAND, at=self.now) for draft in drafts]
             async with shop.begin() as work:
                 await work.products.add_many(many)
                 await work.commit()

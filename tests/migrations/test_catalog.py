@@ -188,3 +188,22 @@ def test_the_step_cuts_words_as_the_application_does(texts: list[str]) -> None:
     """At this revision: who changes the words of the application later takes this test away."""
     step = ScriptDirectory(str(SCRIPTS)).get_revision("0004").module
     assert tuple(step._words(*texts)) == words(*texts)
+
+
+def test_only_a_little_ever_waits_to_be_indexed(
+    empty_postgresql: Callable[[], PostgresDatabase],
+) -> None:
+    database = empty_postgresql()
+    migrations = Migrations(database.url)
+
+    def options() -> list[str]:
+        query = "SELECT reloptions FROM pg_class WHERE relname = 'ix_product_search_words'"
+        [(found,)] = rows(database, query)
+        return sorted(found)
+
+    migrations.upgrade("0005")
+    before = options()
+    migrations.upgrade("0006")
+    assert options() == ["fastupdate=on", "gin_pending_list_limit=64"]
+    migrations.downgrade("0005")
+    assert options() == before == ["fastupdate=off"]

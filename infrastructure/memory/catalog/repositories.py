@@ -13,6 +13,7 @@ from domain.catalog.category import (
     CategorySlugTaken,
 )
 from domain.catalog.product import (
+    NewProduct,
     Product,
     ProductId,
     ProductNotFound,
@@ -182,14 +183,15 @@ class MemoryProducts:
         # Nothing is kept to search in.
         return len(await self._session.select(Product, lambda _: True))
 
-    async def add_many(self, products: Sequence[Product]) -> None:
-        for product in products:
+    async def add_many(self, products: Sequence[NewProduct]) -> None:
+        made = [Product.create(new) for new in products]
+        for product in made:
             self._session.add(product)
         await self._session.flush()
         journal = Journal()
-        journal.gather(products)
+        journal.gather(made)
         self._session.write(journal)
-        self._session.forget(products)
+        self._session.forget(made)
 
 
 def path_of(category: Category, find: Callable[[UUID | None], Category | None]) -> CategoryPath:

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, event, insert
 from sqlalchemy.orm import Session
 
-from domain.catalog.product import Product
+from domain.catalog.product import NewProduct, Product
 from infrastructure.sql.catalog.mapping import product_tags
 from infrastructure.sql.catalog.search import index, reindex
 from infrastructure.sql.session import AggregateSession, changed
@@ -33,7 +33,7 @@ def _follow(session: Session, _: object) -> None:
     _link(session.connection(), changed(session, Product, "tags"))
 
 
-def tag_links(products: Iterable[Product]) -> list[dict[str, object]]:
+def tag_links(products: Iterable[Product | NewProduct]) -> list[dict[str, object]]:
     return [{"slug": tag, "product_id": product.id} for product in products for tag in product.tags]
 
 

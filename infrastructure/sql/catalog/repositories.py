@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from application.catalog.exchange import CategoryPath
 from domain.catalog.category import Category, CategoryId, CategoryNotFound
-from domain.catalog.product import Product, ProductId, ProductNotFound, Sku
+from domain.catalog.product import NewProduct, Product, ProductId, ProductNotFound, Sku
 from domain.catalog.tag import Tag, TagId, TagNotFound
 from domain.shared.text import Slug
 from infrastructure.sql.catalog.mapping import categories, product_tags, products, tags
@@ -77,7 +77,8 @@ class SqlCategories:
         return {path: CategoryId(id) for id, path in paths(rows.all()).items()}
 
     async def taken(self, slugs: Iterable[Slug]) -> set[Slug]:
-        statement = select(categories.c.slug).where(categories.c.slug.in_({*slugs}))
+        has_one = one_of(self._session, categories.c.slug, slugs)
+        statement = select(categories.c.slug).where(has_one)
         return {*await self._session.scalars(statement)}
 
     def add(self, category: Category) -> None:
@@ -160,5 +161,5 @@ class SqlProducts:
     async def reindex(self) -> int:
         return await index_everything(self._session)
 
-    async def add_many(self, products: Sequence[Product]) -> None:
+    async def add_many(self, products: Sequence[NewProduct]) -> None:
         await insert_products(self._session, products)

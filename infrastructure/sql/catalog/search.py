@@ -6,7 +6,7 @@ are those that the application has cut, and what is asked for is put together fr
 alone: no text of a user ever reaches a parser or a query language.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -38,7 +38,7 @@ from application.catalog.search import (
     IN_NAME,
     Searchable,
 )
-from domain.catalog.product import Product
+from domain.catalog.product import NewProduct, Product
 from infrastructure.sql.full_text import VIRTUAL, has, matches_fts5
 from infrastructure.sql.schema import metadata
 
@@ -53,10 +53,14 @@ product_search = Table(
     metadata,
     Column("product_id", Uuid, primary_key=True),
     Column("words", TSVECTOR, nullable=False),
-    # Without a list of what is to be indexed later, which every search would have to read.
-    Index(None, "words", postgresql_using="gin", postgresql_with={"fastupdate": "off"}).ddl_if(
-        dialect="postgresql"
-    ),
+    # The list of what is to be indexed later is read by every search, and so it is a short one; the
+    # index takes in a hundred products together at half the cost of one after the other.
+    Index(
+        None,
+        "words",
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "on", "gin_pending_list_limit": 64},  # KiB, the least
+    ).ddl_if(dialect="postgresql"),
     info={VIRTUAL: FTS5},
 )
 _fts = table(
@@ -70,18 +74,23 @@ _NAME_WEIGHT: Final = "A"
 _DESCRIPTION_WEIGHT: Final = "D"
 
 
-def searchable(product: Product) -> Searchable:
+def searchable(product: Product | NewProduct) -> Searchable:
     return Searchable.of(name=product.name, sku=product.sku, description=product.description)
 
 
 def vector(words: Searchable) -> str:
     """The words as the text of a `tsvector`."""
-    weights = dict.fromkeys(words.description, _DESCRIPTION_WEIGHT)
-    weights |= {
-        word: f"{_NAME_WEIGHT},2{_DESCRIPTION_WEIGHT}" if word in weights else _NAME_WEIGHT
-        for word in words.name
-    }
-    return " ".join(f"'{word}':1{weight}" for word, weight in weights.items())
+    both = {*words.name}.intersection(words.description)
+    # What is said of one word at several places PostgreSQL puts together; of one place it keeps A.
+    return (
+        _at(f"1{_NAME_WEIGHT}", words.name)
+        + _at(f"1{_DESCRIPTION_WEIGHT}", words.description)
+        + _at(f"2{_DESCRIPTION_WEIGHT}", both)
+    )
+
+
+def _at(place: str, words: Iterable[str]) -> str:
+    return "".join([f"'{word}':{place} " for word in words])
 
 
 def matches(words: Sequence[str], dialect: str) -> Select[Any]:
@@ -128,7 +137,7 @@ def _score_in_fts5(word: str) -> ColumnElement[int]:
     )
 
 
-def index(connection: Connection, products: Sequence[Product]) -> None:
+def index(connection: Connection, products: Sequence[Product | NewProduct]) -> None:
     """Make products findable that were just stored."""
     words = {product.id: searchable(product) for product in products}
     if connection.dialect.name == "sqlite":

@@ -1,6 +1,6 @@
 """Many new products at once, as quickly as each database takes them."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any, Final
@@ -10,53 +10,60 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from application.catalog.loading import ahead
-from domain.catalog.product import Product
+from domain.catalog.product import NewProduct, Product
 from infrastructure.event_log import Journal
 from infrastructure.sql.catalog.indexing import tag_links
 from infrastructure.sql.catalog.mapping import product_tags, products, stock_movements
 from infrastructure.sql.catalog.search import index, product_search, searchable, vector
 from infrastructure.sql.catalog.stock import movement_row
-from infrastructure.sql.copying import insert_many, keep_statistics
+from infrastructure.sql.copying import Store, begin_inserting, inserting, keep_statistics
 from infrastructure.sql.outbox import entry_row, outbox
 from infrastructure.sql.session import forget
 
-Store = Callable[[], Awaitable[object]]
-
 _BATCH: Final = 1_000
-_OWN_COLUMNS: Final = [
-    column.name for column in products.columns if not column.name.startswith("price_")
-]
 
 
-async def insert_products(session: AsyncSession, new: Sequence[Product]) -> None:
+async def insert_products(session: AsyncSession, new: Sequence[NewProduct]) -> None:
     """Past the session, which would take ten times as long; events and movements included."""
     if not new:
         return
     await session.flush()  # what they refer to
+    await begin_inserting(session)
     async with aclosing(ahead(_steps(session, new))) as steps:
         async for store in steps:
             await store()
 
 
-def _steps(session: AsyncSession, new: Sequence[Product]) -> Iterator[Store]:
+def _steps(session: AsyncSession, new: Sequence[NewProduct]) -> Iterator[Store]:
     """Table by table, in an order in which they may refer to each other."""
-    yield partial(insert_many, session, products, [_row(product) for product in new])
-    yield partial(keep_statistics, session, products)
-    yield partial(insert_many, session, product_tags, tag_links(new))
+    yield inserting(session, products, [*map(_row, new)])
+    yield inserting(session, product_tags, tag_links(new))
     journal = Journal()
-    journal.gather(new)
-    yield partial(insert_many, session, outbox, [*map(entry_row, journal.events)])
-    yield partial(insert_many, session, stock_movements, [*map(movement_row, journal.movements)])
+    journal.begin_with(new)
+    yield inserting(session, outbox, [*map(entry_row, journal.events)])
+    yield inserting(session, stock_movements, [*map(movement_row, journal.movements)])
     yield _indexing(session, new)
+    yield partial(keep_statistics, session, products)
 
 
-def _row(product: Product) -> Mapping[str, Any]:
-    # Past the attributes, each of which would note that it was asked for.
-    row = {**vars(product), "version": 1}
-    price = row.pop("price")
-    return {name: row[name] for name in _OWN_COLUMNS} | {
-        "price_minor": price.minor,
-        "price_currency": price.currency,
+def _row(new: NewProduct) -> Mapping[str, Any]:
+    return {
+        "id": new.id,
+        "version": 1,
+        "sequence": 1,
+        "sku": new.sku,
+        "slug": new.slug,
+        "name": new.name,
+        "description": new.description,
+        "price_minor": new.price.minor,
+        "price_currency": new.price.currency,
+        "stock": new.stock,
+        "is_active": new.is_active,
+        "category_id": new.category_id,
+        "tags": new.tags,
+        "metadata": new.metadata,
+        "created_at": new.at,
+        "updated_at": new.at,
     }
 
 
@@ -75,7 +82,7 @@ async def index_everything(session: AsyncSession) -> int:
     return count
 
 
-def _indexing(session: AsyncSession, new: Sequence[Product]) -> Store:
+def _indexing(session: AsyncSession, new: Sequence[Product | NewProduct]) -> Store:
     """What makes them findable, ready to be run."""
     if session.get_bind().dialect.name == "sqlite":
         return partial(session.run_sync, lambda sync: index(sync.connection(), new))

@@ -238,6 +238,18 @@ async def test_names_are_the_same_only_on_the_same_path(shop: Shop) -> None:
     assert "Kitchen > accessories" in paths(shop)
 
 
+async def test_many_new_categories_of_one_file_never_share_a_slug(shop: Shop) -> None:
+    await shop.keep(a_category(name="Old", slug_text="mugs-1"))
+    rows = [
+        a_row(number, f"MUG-{number}", category=(f"Room {number % 3}", f"Mugs {number % 4}"))
+        for number in range(2, 26)
+    ]
+    await load(shop, rows)
+    slugs = [category.slug for category in shop.database.all(Category)]
+    assert len(slugs) == len({*slugs}) == 1 + 3 + 12
+    assert {"mugs-0", "room-1-mugs-1", "room-2"} <= {*slugs}
+
+
 async def test_a_category_whose_name_suggests_no_slug_gets_one(shop: Shop) -> None:
     await load(shop, [a_row(1, "MUG", category=("厨房",)), a_row(2, "CUP", category=("花园",))])
     slugs = {category.slug for category in shop.database.all(Category)}

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from domain.catalog.product import (
     DEAREST,
     LARGEST_STOCK,
     InsufficientStock,
+    NewProduct,
     Product,
     ProductChanges,
     ProductId,
@@ -20,7 +22,7 @@ from domain.shared.errors import InvalidValue
 from domain.shared.events import Event
 from domain.shared.money import Currency, Money
 from domain.shared.text import Slug
-from tests.builders import BY_HAND, NOON, a_product, gbp, money
+from tests.builders import BY_HAND, NOON, a_new_product, a_product, gbp, money
 
 LATER = NOON + timedelta(hours=1)
 LATEST = NOON + timedelta(hours=2)
@@ -70,10 +72,24 @@ def test_a_price_may_be_nothing_or_a_lot(code: str) -> None:
 
 
 def test_nothing_is_in_stock_until_somebody_says_so() -> None:
-    product = Product.create(
+    product = NewProduct.of(
         sku=sku("MUG"), slug=Slug("mug"), name="Mug", price=gbp("9.99"), because=BY_HAND, at=NOON
     )
     assert (product.stock, product.description, product.metadata) == (0, "", {})
+
+
+@pytest.mark.parametrize("stock", [0, 3])
+def test_a_new_product_tells_what_its_product_tells(stock: int) -> None:
+    new = a_new_product(stock=stock)
+    product = Product.create(new)
+    assert (product.id, product.sku, product.stock) == (new.id, new.sku, stock)
+    assert (product.created_at, product.updated_at, product.sequence) == (NOON, NOON, 1)
+    assert told(product) == [new.created()]
+
+    moved = [replace(one, id=product.id) for one in product.release_movements()]
+    movement = new.movement()
+    assert moved == ([replace(movement, id=product.id)] if movement else [])
+    assert sum(one.change for one in moved) == stock
 
 
 @pytest.mark.parametrize("stock", [0, 1, LARGEST_STOCK])
