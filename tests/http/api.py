@@ -230,6 +230,25 @@ class Api:
             order = content(moved, 200)
         return order
 
+    async def order_now(self, order: Json, who: Caller | None = None) -> Json:
+        return content(await (who or self.staff).get(f"/v1/orders/{order['id']}"), 200)
+
+    async def pay(
+        self, order: Json, amount: str | None = None, method: str = "external", **more: Any
+    ) -> Json:
+        """The payment of so many dollars, or of all that is due, that staff enter."""
+        body = {"method": method, **more}
+        if amount is not None:
+            body["amount"] = usd(amount)
+        return content(await self.staff.post(payments(order), body), 201)
+
+    async def refund(self, order: Json, amount: str | None = None, **more: Any) -> Json:
+        """The refund of so many dollars, or of all that was paid."""
+        body = {"reason": "damaged", **more}
+        if amount is not None:
+            body["amount"] = usd(amount)
+        return content(await self.staff.post(refunds(order), body), 201)
+
     async def account(
         self, owner_id: str = "", currency: str = "USD", *, holding: str | None = None
     ) -> Json:
@@ -409,6 +428,18 @@ def a_transfer(source: Json, target: Json, amount: Json | None = None, **more: A
 
 def transitions(order: Json) -> str:
     return f"/v1/orders/{order['id']}/transitions"
+
+
+def payments(order: Json) -> str:
+    return f"/v1/orders/{order['id']}/payments"
+
+
+def refunds(order: Json) -> str:
+    return f"/v1/orders/{order['id']}/refunds"
+
+
+def timeline(order: Json) -> str:
+    return f"/v1/orders/{order['id']}/timeline"
 
 
 def content(answer: httpx.Response, status: int) -> Json:

@@ -37,8 +37,9 @@ class Row:
     """
     One operation and the status that each of CALLERS gets.
 
-    `path` may hold {order}, which the first customer placed, {product}, {inactive}, {deleted},
-    {category}, {tag}, {post}, which is published, {draft}, {session}, {account}, {transfer} and
+    `path` may hold {order}, which the first customer placed, {paid}, which was paid as well,
+    {product}, {inactive}, {deleted}, {category}, {tag}, {post}, which is published, {draft},
+    {session}, {account}, {transfer} and
     {notification} of the first customer, {house}, the {empty} account of somebody else, and
     {user}, who is a third customer.
     """
@@ -246,6 +247,29 @@ TABLE: Final = [
         {"to": "confirmed"},
         absent=absent("orders", "/transitions"),
     ),
+    Row("list_happenings", f"{ORDER}/timeline", owner(200), absent=absent("orders", "/timeline")),
+    Row("list_payments", f"{ORDER}/payments", owner(200), absent=absent("orders", "/payments")),
+    Row(
+        "pay_order",
+        f"{ORDER}/payments",
+        owner(201),
+        CREDIT | {"method": "store_credit"},
+        absent=absent("orders", "/payments"),
+    ),
+    Row(
+        "pay_order",
+        f"{ORDER}/payments",
+        (401, 403, 404, 201, 201),
+        CREDIT | {"method": "external"},
+        absent=absent("orders", "/payments"),
+    ),
+    Row(
+        "refund_order",
+        "/v1/orders/{paid}/refunds",
+        (401, 403, 404, 201, 201),
+        {"reason": "x"},
+        absent=absent("orders", "/refunds"),
+    ),
     Row("report_orders", "/v1/reports/orders", staff(200)),
     Row("report_top_customers", "/v1/reports/top-customers", staff(200)),
     Row("report_categories", "/v1/reports/categories", staff(200)),
@@ -314,6 +338,8 @@ async def prepared(api: Api) -> dict[str, str]:
     ]
     order = await api.order(mug)
     [notification] = (await api.customer.get("/v1/notifications")).json()["items"]
+    paid = await api.order(mug)
+    await api.pay(paid)
     return {
         "product": mug["id"],
         "inactive": (await api.product(sku="INACTIVE", slug="inactive", is_active=False))["id"],
@@ -323,6 +349,7 @@ async def prepared(api: Api) -> dict[str, str]:
         "post": (await api.post("publish", slug="news"))["id"],
         "draft": (await api.post(slug="draft"))["id"],
         "order": order["id"],
+        "paid": paid["id"],
         "number": order["number"],
         "user": (await api.user())["id"],
         "account": account["id"],
@@ -382,7 +409,7 @@ async def test_what_is_not_mine_is_as_if_it_were_not_there(api: Api, row: Row) -
         async with api.unchanged():
             there = await ask(caller, method, filled(row.path, things), row, things)
             missing = await ask(caller, method, str(row.absent), row, things)
-        if expected == 403 and row.operation == "move_order":
+        if expected == 403 and row.operation in ("move_order", "pay_order", "refund_order"):
             continue  # the customer sees this very order
         if expected == 403 and missing.status_code == 404:
             assert who == "staff", "only who may look at users learns that one is missing"

@@ -15,14 +15,17 @@ from tests.http.api import (
     basket,
     content,
     in_memory,
+    money,
+    payments,
     problem,
+    refunds,
     transitions,
     usd,
 )
 
 # What two runs of the same operation cannot have in common, or only one of them has.
 OWN: Final = (
-    *("id", "number", "request_id"),
+    *("id", "number", "request_id", "transfer_id"),
     *("created_at", "updated_at", "placed_at", "published_at", "deleted_at"),
 )
 
@@ -158,6 +161,39 @@ async def a_cancellation(api: Api) -> Made:
     return "POST", transitions(await api.order(quantity=3)), {"to": "cancelled", "reason": "dear"}
 
 
+async def a_cancellation_of_what_was_paid(api: Api) -> Made:
+    await api.account(holding="25.00")
+    order = await api.order(quantity=2)
+    await api.pay(order, "2.00")
+    await api.pay(order, "3.00", "store_credit")
+    return "POST", transitions(order), {"to": "cancelled", "reason": "dear"}
+
+
+async def a_payment_of_a_part(api: Api) -> Made:
+    body = {"method": "external", "amount": usd("2.50"), "reference": "wire 17"}
+    return "POST", payments(await api.order()), body
+
+
+async def a_payment_in_full(api: Api) -> Made:
+    await api.account(holding="25.00")
+    return "POST", payments(await api.order()), {"method": "store_credit"}
+
+
+async def a_refund_of_a_part(api: Api) -> Made:
+    order = await api.order()
+    payment = await api.pay(order)
+    body = {"payment_id": payment["id"], "amount": usd("2.50"), "reason": "scratched"}
+    return "POST", refunds(order), body
+
+
+async def a_refund_in_full(api: Api) -> Made:
+    await api.account(holding="25.00")
+    order = await api.order()
+    await api.pay(order, "2.50")
+    await api.pay(order, method="store_credit")
+    return "POST", refunds(order), {"reason": "lost"}
+
+
 async def a_new_account(api: Api) -> Made:
     return "POST", "/v1/accounts", {"owner_id": api.other.id, "currency": "JPY"}
 
@@ -197,6 +233,11 @@ OPERATIONS: Final = (
     a_new_order,
     a_shipment,
     a_cancellation,
+    a_cancellation_of_what_was_paid,
+    a_payment_of_a_part,
+    a_payment_in_full,
+    a_refund_of_a_part,
+    a_refund_in_full,
     a_new_account,
     a_deposit,
     a_gift,
@@ -246,6 +287,9 @@ def nine(sku: str) -> Json:
 
 
 TOO_MUCH: Final = a_transfer({"id": "{purse}"}, {"id": "{jar}"}, usd("5.01"))
+OUTSIDE: Final = {"method": "external"}
+BACK: Final = {"reason": "lost"}
+YEN: Final = money("1", "JPY")
 REFUSALS: Final = (
     Refusal(409, "duplicate", "POST", "/v1/products", a_product(sku="MUG")),
     Refusal(409, "duplicate", "POST", "/v1/categories", {"name": "x", "slug": "mugs"}),
@@ -272,6 +316,13 @@ REFUSALS: Final = (
     Refusal(412, "stale-version", "DELETE", "/v1/tags/{red}", None, '"7"'),
     Refusal(404, "tag-not-found", "PATCH", "/v1/products/{mug}", {"tags": ["no"]}),
     Refusal(404, "product-not-found", "PATCH", "/v1/products/bulk", {"items": [{"id": NOWHERE}]}),
+    Refusal(409, "overpayment", "POST", "{order}/payments", OUTSIDE | {"amount": usd("9.99")}),
+    Refusal(409, "insufficient-funds", "POST", "{order}/payments", {"method": "store_credit"}),
+    Refusal(409, "order-cancelled", "POST", "{cancelled}/payments", OUTSIDE),
+    Refusal(422, "invalid-value", "POST", "{order}/payments", OUTSIDE | {"amount": usd("0")}),
+    Refusal(409, "refund-too-large", "POST", "{order}/refunds", BACK | {"amount": usd("1.01")}),
+    Refusal(404, "payment-not-found", "POST", "{order}/refunds", BACK | {"payment_id": NOWHERE}),
+    Refusal(422, "currency-mismatch", "POST", "{order}/refunds", BACK | {"amount": YEN}),
 )  # fmt: skip
 
 
@@ -286,12 +337,15 @@ async def test_a_rehearsal_is_refused_as_the_real_thing(api: Api, refusal: Refus
     mugs = await api.category(name="Mugs", slug="mugs")
     mug = await api.product(sku="MUG", stock=5)
     order = await api.order(mug)
+    await api.pay(order, "1.00")
+    cancelled = await api.move(await api.order(), "cancelled")
     red = await api.tag("red")
     purse, jar = await api.account(holding="5.00"), await api.account(api.other.id)
     ids = {
         "mug": mug["id"],
         "mugs": mugs["id"],
         "order": f"/v1/orders/{order['id']}",
+        "cancelled": f"/v1/orders/{cancelled['id']}",
         "red": red["id"],
         "news": (await api.post("publish", slug="news"))["id"],
         "owner": api.customer.id,

@@ -88,6 +88,29 @@ CASES: Final = {
         409, "stock-changed", "/v1/products/{mug}/stock", {"set": 40, "expected": 41}
     ),
     "a name that was taken since": Case(409, "duplicate", "/v1/products/{lost}/restore", None),
+    "a payment": Case(201, None, "/v1/orders/{order}/payments", {"method": "external"}),
+    "a payment with credit": Case(
+        201, None, "/v1/orders/{order}/payments", {"method": "store_credit", "amount": usd("2")}
+    ),
+    "a refund": Case(201, None, "/v1/orders/{paid}/refunds", {"reason": "lost"}),
+    "a cancellation of what was paid": Case(
+        200, None, "/v1/orders/{paid}/transitions", {"to": "cancelled"}
+    ),
+    "too much for the order": Case(
+        409,
+        "overpayment",
+        "/v1/orders/{order}/payments",
+        {"method": "external", "amount": usd("10.01")},
+    ),
+    "too little credit": Case(
+        409, "insufficient-funds", "/v1/orders/{order}/payments", {"method": "store_credit"}
+    ),
+    "a payment of what is cancelled": Case(
+        409, "order-cancelled", "/v1/orders/{cancelled}/payments", {"method": "external"}
+    ),
+    "more back than was paid": Case(
+        409, "refund-too-large", "/v1/orders/{paid}/refunds", {"reason": "x", "amount": usd("6")}
+    ),
     "a bulk with a sku that is taken": Case(
         409, "duplicate", "/v1/products/bulk", {"items": [a_product(), a_product(sku="MUG")]}
     ),
@@ -96,7 +119,7 @@ CASES: Final = {
 
 async def prepared(api: Api) -> dict[str, str]:
     """A shop in which the cases come out as they say; the ids of what they are about."""
-    mug = await api.product(sku="MUG", stock=12, price=usd("5.00"))
+    mug = await api.product(sku="MUG", stock=13, price=usd("5.00"))
     await api.product(sku="OFF", is_active=False)
     await api.tag("red")
     gone, lost = await api.product(), await api.product(sku="LOST")
@@ -104,7 +127,18 @@ async def prepared(api: Api) -> dict[str, str]:
         await api.staff.delete(f"/v1/products/{product['id']}")
     await api.product(sku="LOST")
     order = await api.order(mug, quantity=2)
-    things = {"mug": mug, "gone": gone, "lost": lost, "order": order}
+    await api.account(holding="5.00")
+    paid, cancelled = await api.order(mug), await api.move(await api.order(mug), "cancelled")
+    await api.pay(paid, "2.00")
+    await api.pay(paid, "3.00", "store_credit")
+    things = {
+        "mug": mug,
+        "gone": gone,
+        "lost": lost,
+        "order": order,
+        "paid": paid,
+        "cancelled": cancelled,
+    }
     return {name: thing["id"] for name, thing in things.items()}
 
 

@@ -29,6 +29,8 @@ from tests.http.api import (
     basket,
     content,
     in_memory,
+    payments,
+    refunds,
     rows,
     transitions,
     usd,
@@ -105,6 +107,10 @@ OPERATIONS: Final = {
     "get_order": "GET /v1/orders/{id}",
     "get_order_by_number": "GET /v1/orders/by-number/{number}",
     "move_order": "POST /v1/orders/{id}/transitions",
+    "list_happenings": "GET /v1/orders/{id}/timeline",
+    "pay_order": "POST /v1/orders/{id}/payments",
+    "list_payments": "GET /v1/orders/{id}/payments",
+    "refund_order": "POST /v1/orders/{id}/refunds",
     "report_orders": "GET /v1/reports/orders",
     "report_top_customers": "GET /v1/reports/top-customers",
     "report_categories": "GET /v1/reports/categories",
@@ -296,13 +302,12 @@ async def test_header_and_query_parameters_are_declared(operations: list[Operati
             )
         )
         of_credentials = each.path.startswith("/v1/auth") or each.path.endswith("/password")
-        # An entry never changes, and neither deposits nor payments ask for a version.
-        versioned = not {"sessions", "entries", "deposits", "payments", "refunds", "timeline"} & {
-            *each.path.split("/")
-        }
-        # An entry never changes, a deposit asks for no version of the account, and to read a
+        # An entry never changes, neither deposits nor payments ask for a version, and to read a
         # notification changes it once.
-        unversioned = {"sessions", "entries", "deposits", "notifications"}
+        unversioned = {
+            *("sessions", "entries", "deposits", "notifications"),
+            *("payments", "refunds", "timeline"),
+        }
         versioned = not unversioned & {*each.path.split("/")}
         single = ("{id}" in each.path or each.path == "/v1/users/me") and versioned
         shown = each.path.endswith(("}", "/v1/users/me")) and versioned
@@ -379,6 +384,13 @@ async def prepared(fresh: Api, operation: Operation, sample: Json) -> tuple[str,
             await fresh.product(sku=item["sku"], price=price, stock=item["quantity"])
     if name == "move_order":
         return transitions(await fresh.move(await fresh.order(), "confirmed")), fresh.staff
+    if name == "pay_order":
+        await fresh.account(holding="25.00")
+        return payments(await fresh.order()), fresh.customer
+    if name == "refund_order":
+        order = await fresh.order()
+        await fresh.pay(order)
+        return refunds(order), fresh.staff
     if name == "update_products":
         assert [*sample] == ["items"]
         sample["items"][0]["id"] = (await fresh.product())["id"]
@@ -438,6 +450,8 @@ async def test_every_status_that_is_given_is_declared(
         "change_stock": {"change": -2},
         "place_order": basket((product, 1)),
         "move_order": {"to": "confirmed"},
+        "pay_order": {"method": "store_credit", "amount": usd("1.00")},
+        "refund_order": {"reason": "x", "amount": usd("1.00")},
         "open_account": {"owner_id": api.other.id},
         "make_deposit": {"amount": usd("1.00"), "reference": "x"},
         "make_transfer": a_transfer(account, await api.house(), usd("2.00")),

@@ -43,6 +43,10 @@ async def test_no_other_spelling_is_an_id(api: Api, id: str) -> None:
             ("DELETE", f"/v1/tags/{id}", None),
             ("GET", f"/v1/orders/{id}", None),
             ("POST", f"/v1/orders/{id}/transitions", {"to": "confirmed"}),
+            ("GET", f"/v1/orders/{id}/timeline", None),
+            ("GET", f"/v1/orders/{id}/payments", None),
+            ("POST", f"/v1/orders/{id}/payments", {"method": "external"}),
+            ("POST", f"/v1/orders/{id}/refunds", {"reason": "x"}),
             ("POST", f"/v1/notifications/{id}/read", None),
         ):
             refused = await api.staff.send(method, path, body)
@@ -64,6 +68,9 @@ async def test_an_id_that_nothing_has_is_not_found(api: Api) -> None:
         ):
             refused = await api.staff.get(f"/v1/{kind}/{id}")
             problem(refused, 404, f"{found}-not-found")
+        for rest in ("timeline", "payments"):
+            refused = await api.staff.get(f"/v1/orders/{id}/{rest}")
+            problem(refused, 404, "order-not-found")
 
 
 async def test_an_id_in_capitals_is_the_same(api: Api) -> None:
@@ -83,6 +90,7 @@ NO_SORTS: Final = (
 LISTS: Final = (
     "/v1/products", "/v1/categories", "/v1/orders", "/v1/tags", "/v1/notifications",
     f"/v1/categories/{NOWHERE}/products", f"/v1/products/{NOWHERE}/stock-movements",
+    f"/v1/orders/{NOWHERE}/timeline", f"/v1/orders/{NOWHERE}/payments",
 )  # fmt: skip
 
 
@@ -286,6 +294,10 @@ async def test_no_header_of_the_client_gets_into_a_link(api: Api, header: str, v
         ("GET", f"/v1/orders/{NOWHERE}", None),
         ("POST", "/v1/orders", {"items": [{"sku": "A", "quantity": 1}]}),
         ("POST", f"/v1/orders/{NOWHERE}/transitions", {"to": "cancelled"}),
+        ("GET", f"/v1/orders/{NOWHERE}/timeline", None),
+        ("GET", f"/v1/orders/{NOWHERE}/payments", None),
+        ("POST", f"/v1/orders/{NOWHERE}/payments", {"method": "store_credit"}),
+        ("POST", f"/v1/orders/{NOWHERE}/refunds", {"reason": "x"}),
         ("POST", "/v1/products", a_product()),
         ("POST", "/v1/products/bulk", {"items": [a_product()]}),
         ("PATCH", "/v1/products/bulk", {"items": [{"id": NOWHERE}]}),

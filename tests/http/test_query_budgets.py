@@ -10,8 +10,19 @@ from sqlalchemy import event
 
 from domain.catalog.stock import Because, Cause
 from domain.identity.user import UserId
-from tests.builders import NOON, a_category, a_notification, a_post, a_product, a_tag, usd
-from tests.http.api import NOWHERE, Api, Caller, Json, content, in_sql
+from domain.ordering.order import OrderId
+from tests.builders import (
+    NOON,
+    a_category,
+    a_notification,
+    a_payment,
+    a_post,
+    a_product,
+    a_refund,
+    a_tag,
+    usd,
+)
+from tests.http.api import NOWHERE, Api, Caller, Json, content, in_sql, money
 
 ONE: Final = (
     "/v1/products/{product}",
@@ -62,6 +73,17 @@ REPORTS: Final = (
     "/v1/reports/low-stock?threshold=1",
     "/v1/reports/users",
 )
+
+
+# What each page of an order costs; whose the order is, is another statement.
+OF_AN_ORDER: Final = {
+    "/v1/orders/{order}": 1,
+    "/v1/orders/by-number/{number}": 1,
+    "/v1/orders/{order}/timeline?limit=100": 2,
+    "/v1/orders/{order}/timeline?limit=100&sort=-at": 2,
+    "/v1/orders/{order}/payments?limit=100": 2,
+    "/v1/orders/{order}/payments?limit=100&sort=-created_at": 2,
+}
 
 
 @contextmanager
@@ -157,6 +179,40 @@ async def test_a_read_is_one_statement_and_the_total_another(api: Api, size: int
                 assert listed >= size, path
                 counting, _ = await cost(api, who, f"{path}&with_total=true")
                 assert counting == 2, path
+
+
+async def an_order_paid_in_parts(api: Api, parts: int) -> Json:
+    """Names of an order with so many payments, half of each of which went back."""
+    placed = await api.order(await api.product(price=money("1000.00", "USD")))
+    async with api.container.work() as work:
+        order = await work.orders.get(OrderId(UUID(placed["id"])), lock=True)
+        payments = [a_payment(order, usd("2.00")) for _ in range(parts)]
+        for payment in payments:
+            work.payments.add(payment)
+        await work.flush()
+        for payment in payments:
+            work.refunds.add(a_refund(order, payment, amount=usd("1.00")))
+        await work.commit()
+    return {"order": placed["id"], "number": placed["number"]}
+
+
+@in_sql
+@pytest.mark.parametrize("size", [1, 100])
+async def test_an_order_costs_no_more_for_what_was_paid_and_happened(api: Api, size: int) -> None:
+    names = await an_order_paid_in_parts(api, size)
+    for who in (api.customer, api.staff):
+        for template, most in OF_AN_ORDER.items():
+            path = template.format(**names)
+            took, listed = await cost(api, who, path)
+            assert took == most, path
+            if "?" in path:
+                assert listed >= size, path
+                counting, _ = await cost(api, who, f"{path}&with_total=true")
+                assert counting == most + 1, path
+    for path in ("timeline", "payments"):
+        with statements(api) as found:
+            refused = await api.other.get(f"/v1/orders/{names['order']}/{path}")
+        assert (refused.status_code, len(found)) == (404, 1)
 
 
 @in_sql

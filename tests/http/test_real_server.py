@@ -143,6 +143,36 @@ async def test_of_twenty_cancellations_one_puts_the_stock_back(served: str) -> N
         assert (left["stock"], left["version"]) == (7, 3)
 
 
+async def test_of_twenty_refunds_at_once_none_gives_back_what_another_did(served: str) -> None:
+    async with clients(served) as http:
+        staff, buyer = await sign_in(http, "admin"), await customer(http)
+        id = await product(http, staff, stock=7, price=usd("10.00"))
+        order = content(await http.post("/v1/orders", json=one(id), headers=buyer), 201)
+        owner = {"owner_id": order["customer_id"], "currency": "USD"}
+        account = content(await http.post("/v1/accounts", json=owner, headers=staff), 201)
+        gift = {"amount": usd("8.00"), "reference": "gift card"}
+        path = f"/v1/accounts/{account['id']}"
+        content(await http.post(f"{path}/deposits", json=gift, headers=staff), 201)
+        there = f"/v1/orders/{order['id']}"
+        for method, amount in (("store_credit", "6.00"), ("external", "4.00")):
+            body = {"method": method, "amount": usd(amount)}
+            content(await http.post(f"{there}/payments", json=body, headers=staff), 201)
+        back = {"amount": usd("3.00"), "reason": "late"}
+        answers = await asyncio.gather(
+            *(http.post(f"{there}/refunds", json=back, headers=staff) for _ in range(20))
+        )
+        assert Counter(answer.status_code for answer in answers) == {201: 3, 409: 17}
+        refused = [answer.json() for answer in answers if answer.status_code == 409]
+        assert {problem["code"] for problem in refused} == {"refund-too-large"}
+        assert {problem["refundable"]["amount"] for problem in refused} == {"1.00"}
+        rest = [http.post(f"{there}/refunds", json={"reason": "x"}, headers=staff) for _ in "ab"]
+        assert {answer.status_code for answer in await asyncio.gather(*rest)} == {201, 409}
+        found = content(await http.get(there, headers=buyer), 200)
+        assert (found["paid"], found["refunded"]) == (usd("10.00"), usd("10.00"))
+        held = content(await http.get(path, headers=buyer), 200)
+        assert held["balance"] == usd("8.00")
+
+
 async def test_told_to_stop_it_finishes_what_was_begun(shop: Shop) -> None:
     with ExitStack() as stack:
         url = await asyncio.to_thread(stack.enter_context, running_server(shop.settings, shop.log))

@@ -27,6 +27,8 @@ WITH_A_BODY: Final = [
     ("PATCH", f"/v1/products/{NOWHERE}"),
     ("POST", "/v1/orders"),
     ("POST", f"/v1/orders/{NOWHERE}/transitions"),
+    ("POST", f"/v1/orders/{NOWHERE}/payments"),
+    ("POST", f"/v1/orders/{NOWHERE}/refunds"),
 ]
 
 

@@ -59,6 +59,16 @@ def test_the_guide_for_clients_works_as_it_stands(tmp_path: Path) -> None:
     assert any(re.search(r"ORD-\d{8}-[0-9A-Z]{8}$", line) for line in printed)
     assert "MUG-1 has 1 left of 2" in printed
     assert "MUG-1,White mug,7.99,USD,13,white-mug,,,,true,{}" in printed
+    paid = printed.index("succeeded")
+    assert printed[paid - 1 : paid + 4] == [
+        "{'amount': '5.98', 'currency': 'USD'}",
+        "succeeded",
+        "confirmed",
+        "{'amount': '7.99', 'currency': 'USD'}",
+        "{'amount': '10.00', 'currency': 'USD'}",
+    ]
+    assert "'due_back': {'amount': '5.98', 'currency': 'USD'}" in printed[paid + 4]
+    assert "'type': 'payment.due_back'" in printed[paid + 5]
     assert printed[-2] == "cancelled"
     assert printed[-1].endswith("was cancelled: changed my mind")
 
@@ -107,13 +117,15 @@ def test_the_guide_for_operators_works_as_it_stands(
     printed = shell(f"{prepare}\n{users}\n{catalog}", tmp_path)
     assert "CREATE TABLE" in (tmp_path / "upgrade.sql").read_text()
     assert "upgraded to 0001" in printed
-    assert printed.splitlines()[-8:] == [
+    assert printed.splitlines()[-10:] == [
         "grace is now there, as admin",
         "a shop keeps at least one administrator",
         "grace has another password",
         "and an active one",
         "0 expired sessions and 0 old attempts are gone",
         "0 expired keys are gone",
+        "unpaid orders cancelled: 0",
+        "payments settled: 0",
         "categories: 2 created, 0 changed, 0 as they were, 0 refused",
         "products: 1 created, 0 changed, 0 as they were, 0 refused",
     ]
