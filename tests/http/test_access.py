@@ -39,9 +39,8 @@ class Row:
 
     `path` may hold {order}, which the first customer placed, {paid}, which was paid as well,
     {product}, {inactive}, {deleted}, {category}, {tag}, {post}, which is published, {draft},
-    {session}, {account}, {transfer} and
-    {notification} of the first customer, {house}, the {empty} account of somebody else, and
-    {user}, who is a third customer.
+    {session}, {account}, {transfer} and {notification} of the first customer, {house}, the
+    {empty} account of somebody else, and {user}, who is a third customer.
     """
 
     operation: str

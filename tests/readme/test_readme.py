@@ -38,7 +38,7 @@ def shell(script: str, folder: Path, **variables: str) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert ended.returncode == 0, f"{script}\n{ended.stdout}\n{ended.stderr}"
