@@ -76,7 +76,7 @@ class Overpayment(Conflict):
     code = "overpayment"
 
     def __init__(self, due: Money) -> None:
-        super().__init__(f"no more than {due} is due", due=due)
+        super().__init__(f"only {due} is due" if due.minor else "nothing is due any more", due=due)
 
 
 class OrderTooLarge(RuleBroken):
