@@ -24,6 +24,7 @@ from interfaces.http.operations import VERSION, operations, serve_assets
 from interfaces.http.ordering.routes import orders
 from interfaces.http.problems import Problem, answer
 from interfaces.http.reporting.routes import reports
+from interfaces.http.switchboard import Switchboard
 from interfaces.http.validation import answer_invalid
 
 DESCRIPTION = "A shop's catalog, orders and customers. Money and stock are exact, retries are safe."
@@ -66,6 +67,7 @@ def create_app(container: Container) -> FastAPI:
     app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(HTTPException, _answer_framework)
     settings = container.settings()
+    app.add_middleware(Switchboard, routes=app.router.routes)
     app.add_middleware(
         BodyLimit, most=settings.max_body_bytes, more={IMPORTS: settings.max_import_bytes}
     )

@@ -11,6 +11,7 @@ from fastapi.security import OAuth2PasswordBearer
 from application.identity.actor import Actor, Unauthenticated, known
 from interfaces.container import Container
 from interfaces.http.problems import Problem
+from interfaces.http.solving import declared_only
 
 
 def shop_of(request: Request) -> Container:
@@ -106,6 +107,7 @@ async def _expected_versions(
     return frozenset(int(tag) for weak, tag in tags if not weak and _VERSION.fullmatch(tag))
 
 
+@declared_only
 async def _known_version(
     if_none_match: Annotated[
         str | None,

@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence, Set
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Any, Final, get_origin
+from typing import Any, Final, get_origin, get_type_hints
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.dependencies.utils import get_flat_params
@@ -20,6 +20,7 @@ from domain.shared.text import has_control_characters
 from interfaces.container import joining
 from interfaces.http.dependencies import IdempotencyKey, actor_of, shop_of
 from interfaces.http.problems import Problem, answer, problem_of, validation_error
+from interfaces.http.solving import Plan, Unsolved, declared_only
 from interfaces.http.strict_json import decoded
 
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -48,25 +49,52 @@ class StrictRoute(APIRoute):
     operations; storage failures that may pass are tried again by the shop's runner.
     """
 
-    def get_route_handler(self) -> Handle:
-        handle = super().get_route_handler()
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        self.plan = Plan.of(self.dependant) if self._is_plain() else None
         known = {
             field.alias: get_origin(field.field_info.annotation)
             for field in get_flat_params(self.dependant)
             if isinstance(field.field_info, QueryParameter)
         }
-        lists = {name for name, kind in known.items() if kind in (list, Sequence)}
+        self._known = known.keys()
+        self._lists = {name for name, kind in known.items() if kind in (list, Sequence)}
 
-        async def strict(request: Request) -> Response:
-            request = StrictRequest(request.scope, request.receive)
-            _check_query(request, known.keys(), lists)
-            done_with = await self.take_in(request)
-            response: Response = await shop_of(request).runner()(
-                lambda: self.operate(request, handle), at_last=done_with
-            )
-            return _not_modified(request, response) or response
+    def get_route_handler(self) -> Handle:
+        framework = super().get_route_handler()
 
-        return strict
+        async def handle(request: Request) -> Response:
+            return await self._answer(StrictRequest(request.scope, request.receive), framework)
+
+        return handle
+
+    async def answer_quickly(self, request: StrictRequest) -> Response:
+        """As planned, without the framework; or Unsolved, and then nothing has happened."""
+        return await self._answer(request, self._as_planned)
+
+    async def _answer(self, request: StrictRequest, handle: Handle) -> Response:
+        _check_query(request, self._known, self._lists)
+        done_with = await self.take_in(request)
+        response: Response = await shop_of(request).runner()(
+            lambda: self.operate(request, handle), at_last=done_with
+        )
+        return _not_modified(request, response) or response
+
+    async def _as_planned(self, request: Request) -> Response:
+        async def body() -> Any:
+            if not await request.body():
+                raise Unsolved
+            return await request.json()
+
+        if self.plan is None:
+            raise Unsolved
+        response: Response = await self.plan.call(**await self.plan.arguments(request, body))
+        return response
+
+    def _is_plain(self) -> bool:
+        """Whether it takes no form, and says itself what is to be sent."""
+        form = self.body_field is not None and isinstance(self.body_field.field_info, Form)
+        return not form and get_type_hints(self.endpoint).get("return") is Response
 
     async def take_in(self, request: StrictRequest) -> Callable[[], object]:
         """Read and check the body; returns what is to be done when nobody needs it any more."""
@@ -175,10 +203,12 @@ def router(prefix: str, tag: str, kind: type[StrictRoute]) -> APIRouter:
     )
 
 
+@declared_only
 def _declare_key(idempotency_key: IdempotencyKey = None) -> None:
     """Declared for the document; the route reads it before any dependency is asked."""
 
 
+@declared_only
 def _declare_dry_run(dry_run: bool = Query(False, description="Do it, answer, undo it.")) -> None:
     """Declared for the document, too."""
 
@@ -245,6 +275,8 @@ def _replayed(kept: Answer, fingerprints: Sequence[bytes]) -> Response:
 
 
 def _check_query(request: Request, known: Any, lists: set[str]) -> None:
+    if not request.scope["query_string"]:
+        return
     errors = []
     seen = set()
     for name, value in request.query_params.multi_items():

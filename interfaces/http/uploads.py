@@ -43,6 +43,9 @@ class UploadRoute(RehearsableRoute):
     def taking(cls, media_types: Iterable[str], *, of: Permission) -> "type[UploadRoute]":
         return type(cls.__name__, (cls,), {"media_types": {*media_types}, "permission": of})
 
+    def _is_plain(self) -> bool:
+        return False  # what was streamed cannot be received once more
+
     async def take_in(self, request: StrictRequest) -> Callable[[], Any]:
         if request.method != "POST":
             return await super().take_in(request)

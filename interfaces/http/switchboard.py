@@ -1,0 +1,97 @@
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from application.identity.actor import Unauthenticated
+from application.shared.errors import StorageFailure
+from domain.shared.errors import DomainError
+from interfaces.http.problems import Problem, answer
+from interfaces.http.routing import StrictRequest, StrictRoute
+from interfaces.http.solving import Unsolved
+
+REFUSALS: Final = (Problem, DomainError, StorageFailure, Unauthenticated)
+
+
+@dataclass(slots=True)
+class _Crossing:
+    """Where a path may lead on to, or end."""
+
+    routes: dict[str, StrictRoute] = field(default_factory=dict)  # by method
+    named: dict[str, "_Crossing"] = field(default_factory=dict)
+    any: "_Crossing | None" = None
+
+
+class Switchboard:
+    """
+    Connects a request with its operation at once, if it is one of ours and nothing is odd about it.
+
+    Everything else takes the way through the framework, which says what is wrong. Both ways end in
+    the same StrictRoute, so there is nothing that only one of them keeps.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
+        self._app = app
+        self._start = _Crossing()
+        for route in routes:
+            if isinstance(route, StrictRoute) and route.plan is not None:
+                self._add(route)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self._find(scope) if scope["type"] == "http" else None
+        if route is None:
+            await self._app(scope, receive, send)
+            return
+        request = StrictRequest(scope, receive)
+        try:
+            response = await route.answer_quickly(request)
+        except Unsolved:
+            await self._app(scope, _again(request), send)
+            return
+        except REFUSALS as refusal:
+            response = await answer(request, refusal)
+        await response(scope, receive, send)
+
+    def _add(self, route: StrictRoute) -> None:
+        place = self._start
+        for part in route.path_format.split("/")[1:]:
+            if part.startswith("{"):
+                place.any = place = place.any or _Crossing()
+            else:
+                place = place.named.setdefault(part, _Crossing())
+        for method in route.methods or ():
+            place.routes.setdefault(method, route)
+
+    def _find(self, scope: Scope) -> StrictRoute | None:
+        """The operation, with what its path says in `path_params`."""
+        if scope.get("root_path"):
+            return None
+        place: _Crossing | None = self._start
+        given = []
+        for part in scope["path"].split("/")[1:]:
+            if place is None:
+                return None
+            named = place.named.get(part)
+            if named is None and part:
+                given.append(part)
+                named = place.any
+            place = named
+        route = place.routes.get(scope["method"]) if place else None
+        if route is not None:
+            scope["path_params"] = dict(zip(route.param_convertors, given, strict=True))
+            scope["route"] = route
+        return route
+
+
+def _again(request: StrictRequest) -> Receive:
+    """What was received, to be received once more."""
+    body: list[Message] = []
+    if hasattr(request, "_body"):
+        body.append({"type": "http.request", "body": request._body, "more_body": False})
+
+    async def receive() -> Message:
+        return body.pop() if body else await request.receive()
+
+    return receive
