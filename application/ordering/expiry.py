@@ -72,6 +72,6 @@ class Expiry:
 
 def _spelled(time: timedelta) -> str:
     """In the largest unit of which it is a whole number."""
-    unit = next(unit for unit, length in _UNITS.items() if not time % length)
+    unit = next((unit for unit, length in _UNITS.items() if not time % length), "second")
     number = time // _UNITS[unit]
     return f"{number} {unit}" + ("" if number == 1 else "s")
