@@ -1,7 +1,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := run
-.PHONY: run test unit check format lock replay turmoil bench-sign-in bench-import
+.PHONY: run test unit check format lock replay turmoil
+.PHONY: bench bench-growth bench-memory bench-sign-in bench-import
 
 $(VENV)/.run: requirements.lock pyproject.toml
 	python3 -m venv $(VENV)
@@ -45,6 +46,15 @@ replay: $(VENV)/.dev ## a real month of retail through the HTTP API (ARGS="--dat
 
 turmoil: $(VENV)/.dev ## 64 clients do whatever they like for 30 s (ARGS="--database sqlite")
 	$(BIN)/python -m tests.turmoil $(ARGS)
+
+bench: $(VENV)/.dev ## how quick it is, beside the usual way and the possible (ARGS="--quick --only place")
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+bench-growth: $(VENV)/.dev ## what reading costs as the shop grows to 1 000 000 products (ARGS="--quick")
+	$(BIN)/python -m tests.benchmarks.growth $(ARGS)
+
+bench-memory: $(VENV)/.dev ## what a worker takes to start, and for minutes on end (ARGS="--minutes 2")
+	$(BIN)/python -m tests.benchmarks.memory $(ARGS)
 
 bench-sign-in: $(VENV)/.dev ## what signing in costs others, and what its timing tells (ARGS="--quick")
 	$(BIN)/python -m tests.benchmarks.sign_in $(ARGS)
