@@ -5,7 +5,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -14,13 +14,15 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.replay.books import compare, ledger_of
+from tests.replay.answers import CURRENCY
+from tests.replay.books import compare
 from tests.replay.invoices import NotTheFile, read
+from tests.replay.ledger import ledger_of
 from tests.replay.plan import Plan
 from tests.replay.report import show, write_differences
 from tests.replay.run import Traded, trade
-from tests.replay.shop import CURRENCY, Shop
-from tests.servers import new_shop, running_server
+from tests.replay.shop import Shop
+from tests.servers import CommandFailed, NewShop, new_shop, running_server
 
 ROOT: Final = Path(__file__).parents[2]
 ADMIN: Final = "admin"
@@ -36,19 +38,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NotTheFile as missing:
         console.print(f"{missing}", style="red", soft_wrap=True)
         return 2
-    with _served(chosen.database) as (url, password):
-        traded = asyncio.run(_traded(chosen, plan, url, password, console))
-    return settle(chosen, plan, traded, console)
+    with _served(chosen.database) as (url, shop):
+        traded = asyncio.run(_traded(chosen, plan, url, shop.password, console))
+        findings = [] if chosen.database == "memory" else verify(shop, console)
+    return settle(chosen, plan, traded, console, findings)
 
 
 def data_folder() -> Path:
     return Path(os.environ.get("TRADEPOST_DATA") or ROOT / "../shared/data").resolve()
 
 
-def settle(chosen: argparse.Namespace, plan: Plan, traded: Traded, console: Console) -> int:
+def verify(shop: NewShop, console: Console) -> list[str]:
+    """What `tradepost verify` finds wrong in the database."""
+    try:
+        shop.run("verify")
+    except CommandFailed as failed:
+        return [str(failed)]
+    console.print("tradepost verify finds nothing wrong")
+    return []
+
+
+def settle(
+    chosen: argparse.Namespace,
+    plan: Plan,
+    traded: Traded,
+    console: Console,
+    findings: Iterable[str] = (),
+) -> int:
     """Compare with the file, write the differences, show the tables; the exit code."""
     ledger = ledger_of(chosen.file, days=chosen.days)
     books = compare(ledger, traded.account, traded.shelves, made=plan.stock)
+    books.mistakes.extend(findings)
     differences = chosen.differences or Path(f"replay-differences-{chosen.database}.csv")
     write_differences(differences, books.differences)
     show(console, plan, traded, books)
@@ -72,14 +92,14 @@ async def _traded(
 
 
 @contextmanager
-def _served(database: str) -> Iterator[tuple[str, str]]:
-    """The real server on a new database: its URL, and the password of its administrator."""
+def _served(database: str) -> Iterator[tuple[str, NewShop]]:
+    """The real server on a new database: its URL, and its shop."""
     options = ["--memory"] if database == "memory" else []
     with (
         new_shop(database, {"TRADEPOST_CURRENCY": CURRENCY}) as shop,
         running_server(shop.environment, shop.folder / "server.log", *options) as url,
     ):
-        yield url, shop.password
+        yield url, shop
 
 
 def parser() -> argparse.ArgumentParser:

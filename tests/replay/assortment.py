@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from tests.replay.answers import CURRENCY, Json
 from tests.replay.invoices import Reading, read
-from tests.replay.plan import GUEST, Article, Sale, articles_of
-from tests.replay.shop import CURRENCY, Json
+from tests.replay.plan import Article, Sale, articles_of
+from tests.replay.terms import GUEST
 
 ONLY_BROUGHT_BACK: Final = "only brought back"
 

@@ -1,21 +1,17 @@
 """What has to be done with the shop so that the month happens again."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 from tests.replay.invoices import UNREADABLE, Line, Reading
-
-LINES_OF_AN_ORDER: Final = 500  # as many as the service takes
-PENNY: Final = Decimal("0.01")
-GUEST: Final = ""  # the customer of a line that names none
+from tests.replay.terms import GUEST, LINES_OF_AN_ORDER, PENNY, pays_by_credit
 
 NO_CUSTOMER: Final = "return without a customer"
 NOT_BOUGHT: Final = "return of what no order of that customer holds"
-PART: Final = "return of a part of an order"
-MORE: Final = "return of more than any one order held"
+MORE: Final = "return of more than the orders of that customer hold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +32,10 @@ class Sale:
     customer: str
     lines: list[Line]
 
+    @classmethod
+    def of(cls, lines: list[Line]) -> Self:
+        return cls(lines[0].invoice, lines[0].customer, lines)
+
     @property
     def parts(self) -> list[list[Line]]:
         """The lines of each order that it takes, because an order holds no more than 500."""
@@ -53,38 +53,64 @@ class Cancellation:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """So many units that come back out of one order: the part of that number of a sale."""
+
+    sale: Sale
+    part: int
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A line that brings back some of what its customer bought, and what that is taken from."""
+
+    line: Line
+    taken: list[Taken]
+
+    @property
+    def lines(self) -> list[Line]:
+        return [self.line]
+
+
+Step: TypeAlias = Sale | Cancellation | Return
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """
-    `steps` are in the order of the file, so a cancellation comes after its sale. `refused` says
-    why of each line (by number) that is in no step.
+    `steps` are in the order of the file, so what is brought back comes after its sale. `refused`
+    says why of each line (by number) that is in no step.
     """
 
     articles: list[Article]
     customers: list[str]
-    steps: list[Sale | Cancellation]
+    steps: list[Step]
     refused: dict[int, str]
 
     @classmethod
     def of(cls, reading: Reading) -> Self:
-        refused = dict.fromkeys(reading.unreadable, UNREADABLE)
-        goods: dict[str, list[Line]] = defaultdict(list)
-        for line in reading.lines:
-            reason = line.refusal
-            if reason is None:
-                goods[line.invoice].append(line)
-            else:
-                refused[line.number] = reason
-        steps: list[Sale | Cancellation] = []
-        history = _History()
+        refused = dict.fromkeys(reading.unreadable, UNREADABLE) | {
+            line.number: reason for line in reading.lines if (reason := line.refusal)
+        }
+        goods = _by_invoice(line for line in reading.lines if line.number not in refused)
+        steps: list[Step] = []
+        undone = _undone(goods)
+        history = _History({sale.invoice for sale in undone.values()})
         for invoice, lines in goods.items():
             if not lines[0].is_return:
-                sale = Sale(invoice, lines[0].customer, lines)
+                sale = Sale.of(lines)
                 history.add(sale)
                 steps.append(sale)
-            elif (bought := history.undone_by(lines)) is not None:
-                steps.append(Cancellation(invoice, bought, lines))
+            elif invoice in undone:
+                history.remove(undone[invoice])
+                steps.append(Cancellation(invoice, undone[invoice], lines))
             else:
-                refused |= {line.number: history.refusal(line) for line in lines}
+                for line in lines:
+                    if taken := history.taken_by(line):
+                        steps.append(Return(line, taken))
+                    else:
+                        refused[line.number] = history.refusal(line)
         return cls(
             articles=articles_of([step for step in steps if isinstance(step, Sale)]),
             customers=sorted({line.customer for line in reading.lines}),
@@ -105,38 +131,103 @@ class Plan:
     def cancellations(self) -> list[Cancellation]:
         return [step for step in self.steps if isinstance(step, Cancellation)]
 
+    @property
+    def returns(self) -> list[Return]:
+        return [step for step in self.steps if isinstance(step, Return)]
+
+    @property
+    def credit_customers(self) -> list[str]:
+        """Those who pay by store credit."""
+        buyers = {sale.customer for sale in self.sales}
+        return sorted(filter(pays_by_credit, buyers))
+
+
+def _by_invoice(lines: Iterable[Line]) -> dict[str, list[Line]]:
+    invoices: dict[str, list[Line]] = defaultdict(list)
+    for line in lines:
+        invoices[line.invoice].append(line)
+    return invoices
+
+
+def _undone(goods: Mapping[str, list[Line]]) -> dict[str, Sale]:
+    """
+    By the invoice that brings exactly its goods back, each sale that is undone as a whole: the
+    latest to that customer that stands until then.
+    """
+    standing: dict[str, list[Sale]] = defaultdict(list)
+    undone = {}
+    for invoice, lines in goods.items():
+        customer = lines[0].customer
+        if not lines[0].is_return:
+            standing[customer].append(Sale.of(lines))
+        elif customer != GUEST:
+            for sale in reversed(standing[customer]):
+                if units(sale.lines) == units(lines):
+                    standing[customer].remove(sale)
+                    undone[invoice] = sale
+                    break
+    return undone
+
+
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """An order, the part of that number of a sale, with the units of it that have not come back."""
+
+    sale: Sale
+    part: int
+    left: Counter[str]
+
 
 @dataclass(slots=True)
 class _History:
-    """Of each customer, the sales so far that still stand, with their units by sku."""
+    """
+    Of each customer, the sales so far that still stand, and the orders of those that stand to the
+    end, which are not `undone`; both the oldest first.
+    """
 
-    standing: dict[str, list[tuple[Sale, Counter[str]]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    undone: Container[str]
+    standing: dict[str, list[Sale]] = field(default_factory=lambda: defaultdict(list))
+    parcels: dict[str, list[_Parcel]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, sale: Sale) -> None:
-        self.standing[sale.customer].append((sale, units(sale.lines)))
+        self.standing[sale.customer].append(sale)
+        if sale.invoice not in self.undone:
+            self.parcels[sale.customer] += [
+                _Parcel(sale, part, units(lines)) for part, lines in enumerate(sale.parts, start=1)
+            ]
 
-    def undone_by(self, returned: Sequence[Line]) -> Sale | None:
-        """The latest sale to that customer of exactly these goods; it stands no longer."""
-        customer = returned[0].customer
-        if customer == GUEST:
-            return None
-        sales = self.standing[customer]
-        for place, (sale, sold) in reversed(list(enumerate(sales))):
-            if sold == units(returned):
-                del sales[place]
-                return sale
-        return None
+    def remove(self, sale: Sale) -> None:
+        self.standing[sale.customer].remove(sale)
+
+    def taken_by(self, returned: Line) -> list[Taken]:
+        """
+        What the line takes from the orders of that customer, and nothing if they do not hold it.
+
+        The latest order that holds enough gives it all; if none does, each gives what it can.
+        """
+        if returned.customer == GUEST:
+            return []
+        wanted, sku = -returned.quantity, returned.sku
+        parcels = self.parcels[returned.customer][::-1]
+        enough = [parcel for parcel in parcels if parcel.left[sku] >= wanted]
+        chosen = enough[:1] or parcels
+        if sum(parcel.left[sku] for parcel in chosen) < wanted:
+            return []
+        taken = []
+        for parcel in chosen:
+            if quantity := min(wanted, parcel.left[sku]):
+                parcel.left[sku] -= quantity
+                wanted -= quantity
+                taken.append(Taken(parcel.sale, parcel.part, quantity))
+        return taken
 
     def refusal(self, returned: Line) -> str:
-        """Why no sale is cancelled by this line, whose invoice as a whole undoes none."""
+        """Why this line, whose invoice as a whole undoes no sale, takes nothing from any."""
         if returned.customer == GUEST:
             return NO_CUSTOMER
-        most = max((sold[returned.sku] for _, sold in self.standing[returned.customer]), default=0)
-        if most == 0:
-            return NOT_BOUGHT
-        return PART if -returned.quantity <= most else MORE
+        sales = self.standing[returned.customer]
+        was_bought = any(line.sku == returned.sku for sale in sales for line in sale.lines)
+        return MORE if was_bought else NOT_BOUGHT
 
 
 def units(lines: Iterable[Line]) -> Counter[str]:

@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from statistics import quantiles
@@ -10,10 +11,12 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from tests.replay.answers import CURRENCY
 from tests.replay.books import Books, Difference
-from tests.replay.plan import GUEST, LINES_OF_AN_ORDER, Plan
-from tests.replay.run import CANCELLED, PLACED, Account, Shelves, Traded
-from tests.replay.shop import CURRENCY
+from tests.replay.plan import Plan
+from tests.replay.run import Shelves, Traded
+from tests.replay.terms import GUEST, LINES_OF_AN_ORDER
+from tests.replay.trading import CANCELLED, PLACED, REFUNDED, Account
 
 MISTAKES_SHOWN: Final = 20
 HEADING: Final = (
@@ -64,6 +67,7 @@ def _lines(account: Account, books: Books) -> Table:
     outcomes = Counter(account.outcome.values())
     table.add_row(PLACED, _count(outcomes.pop(PLACED, 0)))
     table.add_row("cancelled an order as a whole", _count(outcomes.pop(CANCELLED, 0)))
+    table.add_row("brought back and refunded", _count(outcomes.pop(REFUNDED, 0)))
     table.add_section()
     for reason, count in outcomes.most_common():
         table.add_row(reason, _count(count))
@@ -78,7 +82,10 @@ def _doings(plan: Plan, traded: Traded) -> Table:
     table.add_column("", justify="right")
     guests = sum(sale.customer == GUEST for sale in plan.sales)
     split = sum(len(sale.parts) > 1 for sale in plan.sales)
-    cancelled = sum(order.status == "cancelled" for order in traded.shelves.orders)
+    orders = traded.shelves.orders
+    statuses = Counter(order.status for order in orders)
+    payments = [each for made in traded.shelves.payments.values() for each in made]
+    methods = Counter(payment.method for payment in payments)
     rows = {
         "products imported": _count(len(plan.articles)),
         "customers registered, with one guest": _count(len(traded.account.customer_ids)),
@@ -86,7 +93,14 @@ def _doings(plan: Plan, traded: Traded) -> Table:
         "… without a customer, placed for the guest": _count(guests),
         f"… over {LINES_OF_AN_ORDER} lines, placed as several orders": _count(split),
         "orders placed": _count(sum(map(len, traded.account.order_ids.values()))),
-        "orders cancelled": _count(cancelled),
+        "orders delivered": _count(statuses["delivered"]),
+        "orders cancelled": _count(statuses["cancelled"]),
+        "… after they had been paid": _count(
+            sum(order.status == "cancelled" and order.paid > 0 for order in orders)
+        ),
+        "payments from outside": _count(methods["external"]),
+        "payments by store credit": _count(methods["store_credit"]),
+        "orders refunded": _count(sum(order.refunded > 0 for order in orders)),
         "requests sent again, safely": _count(traded.sent_again.total()),
         **{f"… after {why}": _count(count) for why, count in traded.sent_again.items()},
         "order requests per second": f"{traded.placing.per_second:.1f}",
@@ -119,7 +133,35 @@ def _comparison(plan: Plan, shelves: Shelves, books: Books) -> Table:
         _money(books.gap),
     )
     table.add_row(rules, "", "", _money(books.explained))
+    table.add_section()
+    for what, expected, said in _amounts(shelves, books):
+        table.add_row(what, _money(expected), _money(said), _money(said - expected))
     return table
+
+
+def _amounts(shelves: Shelves, books: Books) -> Iterator[tuple[str, Decimal, Decimal]]:
+    """What the file comes to by the price rule, and what the service says of it."""
+    bills, orders = books.bills, shelves.orders
+    revenue = _sum(bill.total for bill in bills if not bill.is_undone)
+    yield "revenue by the price rule", revenue, books.revenue
+    yield "… in the reports", revenue, shelves.figures.placed.revenue
+    for interval, takings in shelves.figures.series.items():
+        yield f"… in the reports by {interval}", revenue, takings.revenue
+    yield "paid", _sum(bill.paid for bill in bills), _sum(order.paid for order in orders)
+    yield (
+        "refunded",
+        _sum(bill.refunded for bill in bills),
+        _sum(order.refunded for order in orders),
+    )
+    yield (
+        "store credit left",
+        _sum(bill.refunded_as_credit for bill in bills),
+        _sum(balance for owner, balance in shelves.balances if owner),
+    )
+
+
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    return sum(amounts, Decimal())
 
 
 def _percentiles(seconds: list[float]) -> dict[str, str]:

@@ -3,42 +3,39 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Final, TypeVar
 
 from rich.progress import Progress
 
+from tests.replay.answers import Figures, Order, Payment, Product
 from tests.replay.assortment import product_lines
-from tests.replay.plan import GUEST, Article, Cancellation, Plan, Sale
-from tests.replay.shop import Order, Product, Refused, Shop, Timings
+from tests.replay.plan import Article, Plan
+from tests.replay.shop import Shop, Timings
+from tests.replay.terms import GUEST
+from tests.replay.trading import Account, Trader
 
-PLACED: Final = "placed"
-CANCELLED: Final = "cancelled"
-BY_THE_SERVICE: Final = "refused by the service: "
 PASSWORD: Final = "Retail-2010"
+BEST_CUSTOMERS: Final = 10
 
 Item = TypeVar("Item")
 
 
-@dataclass(slots=True)
-class Account:
-    """
-    What the service acknowledged: of each line of the file (by number) what became of it, of each
-    customer of the file the id, of each sale invoice the ids of its orders.
-    """
-
-    outcome: dict[int, str]
-    customer_ids: dict[str, str] = field(default_factory=dict)
-    order_ids: dict[str, list[str]] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True)
 class Shelves:
-    """What the service says afterwards: every row of its lists, and every order by itself."""
+    """
+    What the service says afterwards: every row of its lists, every order by itself, the payments of
+    each, the balance of each owner's account (None: the shop's own), and its reports.
+    """
 
     products: list[Product]
     listed: list[str]
     orders: list[Order]
+    payments: dict[str, list[Payment]]
+    balances: list[tuple[str | None, Decimal]]
+    figures: Figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +52,28 @@ async def trade(plan: Plan, shop: Shop, *, clients: int, progress: Progress) -> 
     account = Account({line: f"refused: {reason}" for line, reason in plan.refused.items()})
     await _make_products(plan.articles, shop, progress)
     await _register(plan.customers, shop, account, clients, progress)
-    await _carry_out(plan, shop, account, clients, progress)
-    shelves = await _read_back(shop, clients, progress)
+    await _open_accounts(plan.credit_customers, shop, account, clients, progress)
+    started = datetime.now(UTC)
+    trader = Trader.of(plan, shop, account)
+    await _share_out("taking every step", plan.steps, trader.take, clients, progress)
+    figures = await shop.figures(started, datetime.now(UTC), best=BEST_CUSTOMERS)
+    shelves = await _read_back(shop, figures, clients, progress)
     return Traded(account, shelves, shop.placing, shop.sent_again)
 
 
-async def _read_back(shop: Shop, clients: int, progress: Progress) -> Shelves:
+async def _read_back(shop: Shop, figures: Figures, clients: int, progress: Progress) -> Shelves:
     products = [product async for product in shop.products()]
     listed = [order_id async for order_id in shop.order_ids()]
+    balances = [balance async for balance in shop.balances()]
     orders: list[Order] = []
+    payments: dict[str, list[Payment]] = {}
 
     async def read(order_id: str) -> None:
         orders.append(await shop.order(order_id))
+        payments[order_id] = await shop.payments(order_id)
 
     await _share_out("reading orders back", listed, read, clients, progress)
-    return Shelves(products, listed, orders)
+    return Shelves(products, listed, orders, payments, balances, figures)
 
 
 async def _make_products(articles: list[Article], shop: Shop, progress: Progress) -> None:
@@ -88,53 +92,14 @@ async def _register(
     await _share_out("registering customers", customers, register, clients, progress)
 
 
-async def _carry_out(
-    plan: Plan, shop: Shop, account: Account, clients: int, progress: Progress
+async def _open_accounts(
+    customers: list[str], shop: Shop, account: Account, clients: int, progress: Progress
 ) -> None:
-    loop = asyncio.get_running_loop()
-    settled = {sale.invoice: loop.create_future() for sale in plan.sales}
+    async def open_one(customer: str) -> None:
+        owner_id = account.customer_ids[customer]
+        account.credit_ids[customer] = await shop.open_account(owner_id)
 
-    async def take(step: Sale | Cancellation) -> None:
-        if isinstance(step, Sale):
-            settled[step.invoice].set_result(await _place(step, shop, account))
-        else:
-            # Its sale stands before it in the file, so some client has it in hand already.
-            await _cancel(step, await settled[step.sale.invoice], shop, account)
-
-    await _share_out("orders and cancellations", plan.steps, take, clients, progress)
-
-
-async def _place(sale: Sale, shop: Shop, account: Account) -> list[str]:
-    ids = account.order_ids.setdefault(sale.invoice, [])
-    for number, lines in enumerate(sale.parts, start=1):
-        try:
-            order_id = await shop.place(
-                [(line.sku, line.quantity) for line in lines],
-                customer_id=account.customer_ids[sale.customer],
-                invoice=sale.invoice,
-                key=f"sale-{sale.invoice}-{number}",
-            )
-        except Refused as refusal:
-            outcome = BY_THE_SERVICE + refusal.code
-        else:
-            ids.append(order_id)
-            outcome = PLACED
-        account.outcome |= {line.number: outcome for line in lines}
-    return ids
-
-
-async def _cancel(
-    cancellation: Cancellation, order_ids: list[str], shop: Shop, account: Account
-) -> None:
-    outcome = CANCELLED if order_ids else BY_THE_SERVICE + "its sale"
-    try:
-        for order_id in order_ids:
-            await shop.cancel(
-                order_id, reason=cancellation.invoice, key=f"cancel-{cancellation.invoice}"
-            )
-    except Refused as refusal:
-        outcome = BY_THE_SERVICE + refusal.code
-    account.outcome |= {line.number: outcome for line in cancellation.lines}
+    await _share_out("opening accounts", customers, open_one, clients, progress)
 
 
 async def _share_out(

@@ -5,21 +5,29 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import httpx
 
-CURRENCY: Final = "GBP"
+from tests.replay.answers import (
+    CURRENCY,
+    Figures,
+    Json,
+    Order,
+    Payment,
+    Product,
+    Takings,
+    UnexpectedAnswer,
+    amount,
+    total,
+)
+
 PAGE: Final = 100  # rows, as many as a list gives
 TRIES: Final = 20
 LONGEST_PAUSE: Final = 5.0  # seconds
-
-Json = dict[str, Any]
-
-
-class UnexpectedAnswer(Exception):
-    """The service said something that a client of its contract need not expect."""
+INTERVALS: Final = ("day", "week", "month")
 
 
 class Refused(Exception):
@@ -28,45 +36,6 @@ class Refused(Exception):
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    sku: str
-    price: Decimal
-    stock: int
-
-    @classmethod
-    def of(cls, row: Json) -> Self:
-        return cls(row["sku"], amount(row["price"]), row["stock"])
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """An order as it was read back; `invoice` is what the note says."""
-
-    id: str
-    customer_id: str
-    invoice: str
-    status: str
-    total: Decimal
-    sum_of_lines: Decimal
-    units: Counter[str]
-
-    @classmethod
-    def of(cls, row: Json) -> Self:
-        units: Counter[str] = Counter()
-        for item in row["items"]:
-            units[item["sku"]] += item["quantity"]
-        return cls(
-            id=row["id"],
-            customer_id=row["customer_id"],
-            invoice=row["note"],
-            status=row["status"],
-            total=amount(row["total"]),
-            sum_of_lines=sum((amount(item["line_total"]) for item in row["items"]), Decimal()),
-            units=units,
-        )
 
 
 @dataclass(slots=True)
@@ -116,20 +85,52 @@ class Shop:
 
     async def place(
         self, units: Sequence[tuple[str, int]], *, customer_id: str, invoice: str, key: str
-    ) -> str:
-        """The id of the new order, or Refused."""
+    ) -> Order:
+        """The new order, or Refused."""
         body = {
             "items": [{"sku": sku, "quantity": quantity} for sku, quantity in units],
             "customer_id": customer_id,
             "note": invoice,
         }
-        answer = await self._post("/v1/orders", body, key=key, timings=self.placing)
+        return Order.of(await self._post("/v1/orders", body, key=key, timings=self.placing))
+
+    async def open_account(self, owner_id: str) -> str:
+        """The id of the new account of store credit."""
+        body = {"owner_id": owner_id, "currency": CURRENCY}
+        answer = await self._post("/v1/accounts", body, key=f"account-{owner_id}")
         return str(answer["id"])
 
-    async def cancel(self, order_id: str, *, reason: str, key: str) -> None:
+    async def deposit(self, account_id: str, sum: Decimal, *, reference: str, key: str) -> None:
+        body = {"amount": _money(sum), "reference": reference}
+        await self._post(f"/v1/accounts/{account_id}/deposits", body, key=key)
+
+    async def pay_by_credit(self, order_id: str, sum: Decimal) -> None:
+        """Pay a part of it, once; or Refused."""
+        body = {"method": "store_credit", "amount": _money(sum)}
+        await self._post(f"/v1/orders/{order_id}/payments", body, key="credit")
+
+    async def pay_outside(self, order_id: str, *, reference: str) -> None:
+        """Pay all that is due, once; or Refused."""
+        body = {"method": "external", "reference": reference}
+        await self._post(f"/v1/orders/{order_id}/payments", body, key="external")
+
+    async def refund(self, order_id: str, sum: Decimal, *, reason: str, key: str) -> None:
         """Or Refused."""
-        body = {"to": "cancelled", "reason": reason}
-        await self._post(f"/v1/orders/{order_id}/transitions", body, key=key)
+        body = {"amount": _money(sum), "reason": reason}
+        await self._post(f"/v1/orders/{order_id}/refunds", body, key=key)
+
+    async def ship(self, order_id: str, *, tracking_number: str) -> None:
+        """Or Refused, as with the other moves."""
+        await self._move(order_id, "shipped", tracking_number=tracking_number)
+
+    async def deliver(self, order_id: str) -> None:
+        await self._move(order_id, "delivered")
+
+    async def cancel(self, order_id: str, *, reason: str) -> None:
+        await self._move(order_id, "cancelled", reason=reason)
+
+    async def _move(self, order_id: str, to: str, **more: str) -> None:
+        await self._post(f"/v1/orders/{order_id}/transitions", {"to": to, **more}, key=to)
 
     async def products(self) -> AsyncIterator[Product]:
         async for row in self._walk("/v1/products", {"sort": "name"}):
@@ -142,6 +143,31 @@ class Shop:
     async def order(self, order_id: str) -> Order:
         return Order.of(await self._get(f"/v1/orders/{order_id}", {}))
 
+    async def payments(self, order_id: str) -> list[Payment]:
+        """In the order in which they were made."""
+        return [Payment.of(row) async for row in self._walk(f"/v1/orders/{order_id}/payments", {})]
+
+    async def balances(self) -> AsyncIterator[tuple[str | None, Decimal]]:
+        """Of each account its owner, None for the shop itself, and the balance."""
+        async for row in self._walk("/v1/accounts", {}):
+            yield row["owner_id"], amount(row["balance"])
+
+    async def figures(self, start: datetime, end: datetime, *, best: int) -> Figures:
+        """The reports on what was placed from `start` on and before `end`."""
+        window = {"from": start.isoformat(), "to": end.isoformat()}
+        orders = await self._get("/v1/reports/orders", window)
+        top = await self._get("/v1/reports/top-customers", window | {"limit": str(best)})
+        series = {
+            interval: await self._get("/v1/reports/revenue", window | {"interval": interval})
+            for interval in INTERVALS
+        }
+        return Figures(
+            placed=Takings(orders["total_orders"], total(orders["revenue"])),
+            by_status=orders["orders_by_status"],
+            series={name: Takings.of_periods(report["items"]) for name, report in series.items()},
+            best=[(row["customer_id"], Takings.of_customer(row)) for row in top],
+        )
+
     async def _walk(self, path: str, parameters: Mapping[str, str]) -> AsyncIterator[Json]:
         cursor: str | None = None
         while True:
@@ -153,12 +179,12 @@ class Shop:
             if cursor is None:
                 return
 
-    async def _get(self, path: str, parameters: Mapping[str, str]) -> Json:
+    async def _get(self, path: str, parameters: Mapping[str, str]) -> Any:
         return await self._send("GET", path, params=parameters)
 
     async def _post(
         self, path: str, body: Json, *, key: str, timings: Timings | None = None
-    ) -> Json:
+    ) -> Any:
         return await self._send(
             "POST", path, json=body, headers={"Idempotency-Key": key}, timings=timings
         )
@@ -171,7 +197,7 @@ class Shop:
         headers: Mapping[str, str] | None = None,
         timings: Timings | None = None,
         **request: Any,
-    ) -> Json:
+    ) -> Any:
         """
         Send until it is answered for good, and count in `sent_again` why it was not.
 
@@ -213,16 +239,13 @@ class Shop:
             return self._token
 
 
-def amount(money: Json) -> Decimal:
-    if money["currency"] != CURRENCY:
-        raise UnexpectedAnswer(f"an amount in {money['currency']}, not in {CURRENCY}")
-    return Decimal(money["amount"])
+def _money(sum: Decimal) -> Json:
+    return {"amount": str(sum), "currency": CURRENCY}
 
 
-def _content(answer: httpx.Response) -> Json:
+def _content(answer: httpx.Response) -> Any:
     if answer.is_success:
-        content: Json = answer.json()
-        return content
+        return answer.json()
     if answer.headers.get("Content-Type", "").startswith("application/problem+json"):
         problem = answer.json()
         raise Refused(problem["code"], f"{problem['title']}: {problem['detail']}")

@@ -8,10 +8,10 @@ from typing import Final
 import pytest
 
 from tests.replay.__main__ import data_folder
+from tests.replay.answers import CURRENCY
 from tests.replay.assortment import ONLY_BROUGHT_BACK, Assortment, product_lines, row_of
 from tests.replay.invoices import Reading, read
 from tests.replay.plan import Article
-from tests.replay.shop import CURRENCY
 from tests.replay.small_month import SMALL_MONTH, Row, write
 from tests.servers import PostgresCluster, run_tradepost
 

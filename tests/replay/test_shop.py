@@ -3,11 +3,25 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from tests.replay.shop import TRIES, Refused, Shop, UnexpectedAnswer
+from tests.replay.answers import Json, UnexpectedAnswer
+from tests.replay.shop import TRIES, Refused, Shop
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
 TOKEN = "/v1/auth/token"
+NOTHING: Json = {"amount": "0.00", "currency": "GBP"}
+PENNY: Json = {"amount": "0.01", "currency": "GBP"}
+ORDER: Json = {
+    "id": "o1",
+    "customer_id": "c",
+    "note": "536365",
+    "status": "pending",
+    "total": PENNY,
+    "paid": NOTHING,
+    "refunded": NOTHING,
+    "tracking_number": None,
+    "items": [{"sku": "85123A", "quantity": 1, "unit_price": PENNY, "line_total": PENNY}],
+}
 
 
 def shop_that(answer: Answer) -> Shop:
@@ -24,7 +38,10 @@ def shop_that(answer: Answer) -> Shop:
 
 
 async def place(shop: Shop) -> str:
-    return await shop.place([("85123A", 6)], customer_id="c", invoice="536365", key="sale-536365-1")
+    order = await shop.place(
+        [("85123A", 6)], customer_id="c", invoice="536365", key="sale-536365-1"
+    )
+    return order.id
 
 
 async def test_an_order_shed_by_the_service_is_sent_again_under_the_same_key() -> None:
@@ -34,7 +51,7 @@ async def test_an_order_shed_by_the_service_is_sent_again_under_the_same_key() -
         keys.append(request.headers["Idempotency-Key"])
         if len(keys) == 1:
             return httpx.Response(503, headers={"Retry-After": "0"})
-        return httpx.Response(201, json={"id": "o1"})
+        return httpx.Response(201, json=ORDER)
 
     shop = shop_that(second_time)
     assert await place(shop) == "o1"
@@ -50,7 +67,7 @@ async def test_a_broken_connection_is_no_answer() -> None:
         tries.append(request)
         if len(tries) == 1:
             raise httpx.ReadError("cut", request=request)
-        return httpx.Response(201, json={"id": "o1"})
+        return httpx.Response(201, json=ORDER)
 
     assert await place(shop_that(second_time)) == "o1"
 
@@ -71,7 +88,7 @@ async def test_a_token_that_ran_out_is_renewed() -> None:
     def only_second_token(request: httpx.Request) -> httpx.Response:
         if request.headers["Authorization"] != "Bearer second":
             return httpx.Response(401)
-        return httpx.Response(201, json={"id": "o1"})
+        return httpx.Response(201, json=ORDER)
 
     assert await place(shop_that(only_second_token)) == "o1"
 
