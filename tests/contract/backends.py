@@ -1,12 +1,12 @@
 """The storages that the contract is about, each behind the same few names."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import ClassVar, Final, Protocol, Self
 
 from sqlalchemy import Connection, delete, event, select, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from application.accounts.ports import AccountsWork
@@ -52,6 +52,7 @@ from infrastructure.sql.database import Limits, connect
 from infrastructure.sql.identity.queries import SqlSessionQueries, SqlUserQueries
 from infrastructure.sql.mapping import TABLES
 from infrastructure.sql.notifications.queries import SqlNotificationQueries
+from infrastructure.sql.ordering.mapping import refunds
 from infrastructure.sql.ordering.queries import SqlOrderQueries
 from infrastructure.sql.outbox import outbox
 from infrastructure.sql.reporting.queries import SqlReports
@@ -100,6 +101,10 @@ class Backend(ABC):
     @abstractmethod
     def impatient(self) -> AbstractAsyncContextManager["Backend"]:
         """Such a storage, empty as well, that soon gives up waiting for a lock."""
+
+    @abstractmethod
+    async def refunds(self) -> Sequence[Refund]:
+        """Every refund that was kept, the oldest first."""
 
     @abstractmethod
     async def outbox(self) -> list[OutboxEntry]:
@@ -161,6 +166,9 @@ class MemoryBackend(Backend):
     async def impatient(self) -> AsyncIterator[Backend]:
         yield MemoryBackend(open_shop(lock_timeout=IMPATIENT.lock_timeout))
 
+    async def refunds(self) -> Sequence[Refund]:
+        return sorted(self.database.all(Refund), key=lambda refund: refund.id)
+
     async def outbox(self) -> list[OutboxEntry]:
         return _in_order(self.database.outbox)
 
@@ -207,6 +215,10 @@ class SqlBackend(Backend):
         url = self.engine.url.render_as_string(hide_password=False)
         async with self.open(url, IMPATIENT) as backend:
             yield backend
+
+    async def refunds(self) -> Sequence[Refund]:
+        async with AsyncSession(self.engine) as session:
+            return (await session.scalars(select(Refund).order_by(refunds.c.id))).all()
 
     async def outbox(self) -> list[OutboxEntry]:
         async with self.engine.connect() as connection:

@@ -148,6 +148,11 @@ class Shop:
             [await self._movements(product) for product in (*on_file, *deleted)],
             entries,
             [await shown.orders.find(OrderId(order.id)) for order in orders],
+            [
+                (await shown.orders.payments(OrderId(order.id), everything("created_at"))).items
+                for order in orders
+            ],
+            seen(await shown.refunds()),
             [await self._inbox(UserId(user.id)) for user in users],
             # Events have ids of their own, which nobody else knows.
             [replace(entry, id=UUID(int=0)) for entry in events],
