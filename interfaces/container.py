@@ -60,6 +60,7 @@ from infrastructure.sql.migrating import Migrations
 from infrastructure.sql.notifications.queries import SqlNotificationQueries
 from infrastructure.sql.ordering.queries import SqlOrderQueries
 from infrastructure.sql.readiness import SchemaReadiness
+from infrastructure.sql.reading import reader_of
 from infrastructure.sql.reporting.queries import SqlReports
 from infrastructure.sql.unit_of_work import SqlUnitOfWork
 from interfaces.settings import Settings
@@ -99,6 +100,7 @@ class Container(containers.DeclarativeContainer):
         idle_in_transaction_timeout=settings.provided.idle_in_transaction_timeout,
     )
     engine = providers.Singleton(connect, settings.provided.database_url, limits)
+    reader = providers.Singleton(reader_of, engine, limits)
     migrations = providers.Singleton(Migrations, settings.provided.database_url)
 
     sessions = _reads(backend, (MemorySessionQueries, memory), (SqlSessionQueries, engine))
@@ -118,11 +120,11 @@ class Container(containers.DeclarativeContainer):
     users = _reads(backend, (MemoryUserQueries, memory), (SqlUserQueries, engine))
     categories = _reads(backend, (MemoryCategoryQueries, memory), (SqlCategoryQueries, engine))
     tags = _reads(backend, (MemoryTagQueries, memory), (SqlTagQueries, engine))
-    products = _reads(backend, (MemoryProductQueries, memory), (SqlProductQueries, engine))
+    products = _reads(backend, (MemoryProductQueries, memory), (SqlProductQueries, engine, reader))
     posts = _reads(backend, (MemoryPostQueries, memory), (SqlPostQueries, engine))
     accounts = _reads(backend, (MemoryAccountQueries, memory), (SqlAccountQueries, engine))
     transfers = _reads(backend, (MemoryTransferQueries, memory), (SqlTransferQueries, engine))
-    orders = _reads(backend, (MemoryOrderQueries, memory), (SqlOrderQueries, engine))
+    orders = _reads(backend, (MemoryOrderQueries, memory), (SqlOrderQueries, engine, reader))
     reports = _reads(backend, (MemoryReports, memory), (SqlReports, engine))
     notifications = _reads(
         backend, (MemoryNotificationQueries, memory), (SqlNotificationQueries, engine)
@@ -217,4 +219,5 @@ async def close(container: Container) -> None:
     await container.runner().drain(container.settings().shutdown_seconds)
     container.hasher().close()
     if not container.settings().memory:
+        await container.reader().close()
         await container.engine().dispose()

@@ -66,8 +66,9 @@ def connect(url: str, limits: Limits) -> AsyncEngine:
     return engine
 
 
-def _creator(url: URL, limits: Limits) -> Callable[..., Awaitable[asyncpg.Connection]]:
-    settings = {
+def session_settings(limits: Limits) -> dict[str, str]:
+    """What PostgreSQL is told of each connection of ours."""
+    return {
         "application_name": "tradepost",
         "timezone": "UTC",
         "random_page_cost": "1.1",  # disks have no heads any more
@@ -75,7 +76,15 @@ def _creator(url: URL, limits: Limits) -> Callable[..., Awaitable[asyncpg.Connec
         "lock_timeout": _milliseconds(limits.lock_timeout),
         "idle_in_transaction_session_timeout": _milliseconds(limits.idle_in_transaction_timeout),
     }
-    dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def dsn_of(url: URL) -> str:
+    """The URL as the driver itself knows it."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _creator(url: URL, limits: Limits) -> Callable[..., Awaitable[asyncpg.Connection]]:
+    settings, dsn = session_settings(limits), dsn_of(url)
 
     async def create() -> asyncpg.Connection:
         try:

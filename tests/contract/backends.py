@@ -55,6 +55,7 @@ from infrastructure.sql.notifications.queries import SqlNotificationQueries
 from infrastructure.sql.ordering.mapping import refunds
 from infrastructure.sql.ordering.queries import SqlOrderQueries
 from infrastructure.sql.outbox import outbox
+from infrastructure.sql.reading import Reader, reader_of
 from infrastructure.sql.reporting.queries import SqlReports
 from infrastructure.sql.unit_of_work import SqlUnitOfWork
 
@@ -183,17 +184,17 @@ class MemoryBackend(Backend):
 
 
 class SqlBackend(Backend):
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, reader: Reader) -> None:
         self.engine = engine
         self.users = SqlUserQueries(engine)
         self.sessions = SqlSessionQueries(engine)
         self.categories = SqlCategoryQueries(engine)
         self.tags = SqlTagQueries(engine)
-        self.products = SqlProductQueries(engine)
+        self.products = SqlProductQueries(engine, reader)
         self.posts = SqlPostQueries(engine)
         self.accounts = SqlAccountQueries(engine)
         self.transfers = SqlTransferQueries(engine)
-        self.orders = SqlOrderQueries(engine)
+        self.orders = SqlOrderQueries(engine, reader)
         self.reports = SqlReports(engine)
         self.notifications = SqlNotificationQueries(engine)
         self.audits = SqlAuditQueries(engine)
@@ -202,9 +203,11 @@ class SqlBackend(Backend):
     @asynccontextmanager
     async def open(cls, url: str, limits: Limits = PATIENT) -> AsyncIterator[Self]:
         engine = connect(url, limits)
+        reader = reader_of(engine, limits)
         try:
-            yield cls(engine)
+            yield cls(engine, reader)
         finally:
+            await reader.close()
             await engine.dispose()
 
     def begin(self, listener: Listener = nobody) -> ShopWork:

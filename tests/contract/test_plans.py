@@ -15,6 +15,7 @@ from domain.shared.text import Slug
 from infrastructure.sql.catalog.queries import SqlProductQueries
 from infrastructure.sql.database import Limits, connect
 from infrastructure.sql.migrating import Migrations
+from infrastructure.sql.reading import EngineReader
 from tests.builders import gbp
 from tests.servers import PostgresCluster
 
@@ -201,7 +202,7 @@ class Shop:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self.products = SqlProductQueries(engine)
+        self.products = SqlProductQueries(engine, EngineReader(engine))
 
     async def reading(self, request: PageRequest, wanted: ProductFilter) -> Reading:
         """Read a page, and tell how the last statement was executed that it took."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
+from unittest.mock import patch
 from uuid import UUID
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import event
 from domain.catalog.stock import Because, Cause
 from domain.identity.user import UserId
 from domain.ordering.order import OrderId
+from infrastructure.sql.reading import PoolReader
 from tests.builders import (
     NOON,
     a_category,
@@ -96,10 +98,16 @@ def statements(api: Api) -> Iterator[list[str]]:
         if not statement.startswith("BEGIN") and "FROM sessions" not in statement:
             found.append(statement)
 
-    engine = api.container.engine().sync_engine
+    engine, fetch = api.container.engine().sync_engine, PoolReader.fetch
+
+    async def note_and_fetch(reader: PoolReader, statement: str, arguments: Any) -> Any:
+        note(None, None, statement)
+        return await fetch(reader, statement, arguments)
+
     event.listen(engine, "before_cursor_execute", note)
     try:
-        yield found
+        with patch.object(PoolReader, "fetch", note_and_fetch):
+            yield found
     finally:
         event.remove(engine, "before_cursor_execute", note)
 

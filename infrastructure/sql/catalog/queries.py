@@ -1,7 +1,7 @@
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.catalog.exchange import ExportedProduct
@@ -26,6 +26,7 @@ from infrastructure.sql.catalog.mapping import (
 )
 from infrastructure.sql.catalog.paths import paths
 from infrastructure.sql.pages import page
+from infrastructure.sql.reading import Query, Reader
 
 _LIVE: Final = products.c.deleted_at.is_(None)
 
@@ -43,9 +44,9 @@ _TREE = (
     .order_by(categories.c.name, categories.c.id)
 )
 
-_PRODUCT = records.product_details().where(products.c.id == bindparam("id"))
-_BY_SKU = records.product_details().where(_LIVE, products.c.sku == bindparam("sku"))
-_BY_SLUG = records.product_details().where(_LIVE, products.c.slug == bindparam("slug"))
+_PRODUCT = Query(records.product_details().where(products.c.id == bindparam("id")))
+_BY_SKU = Query(records.product_details().where(_LIVE, products.c.sku == bindparam("sku")))
+_BY_SLUG = Query(records.product_details().where(_LIVE, products.c.slug == bindparam("slug")))
 _MOVEMENT_SORTS = {"at": stock_movements.c.at}
 _EXPORT = select(products).where(_LIVE).order_by(products.c.sku)
 
@@ -76,8 +77,9 @@ class SqlCategoryQueries:
 
 
 class SqlProductQueries:
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, reader: Reader) -> None:
         self._engine = engine
+        self._reader = reader
 
     async def find(self, id: ProductId) -> ProductDetails | None:
         return await self._one(_PRODUCT, id=id)
@@ -123,7 +125,6 @@ class SqlProductQueries:
             for row in rows
         ]
 
-    async def _one(self, statement: Select[Any], **which: object) -> ProductDetails | None:
-        async with self._engine.connect() as connection:
-            row = (await connection.execute(statement, which)).one_or_none()
-        return records.product(row) if row else None
+    async def _one(self, query: Query, **which: object) -> ProductDetails | None:
+        rows = await self._reader.rows(query, **which)
+        return records.product(rows[0]) if rows else None

@@ -24,6 +24,7 @@ from infrastructure.sql.ordering.mapping import (
 )
 from infrastructure.sql.outbox import outbox
 from infrastructure.sql.pages import AnyRow, count, cut, following, page
+from infrastructure.sql.reading import Query, Reader
 
 _UNSEEN = {"sequence", "covered_minor"}
 _ORDERS = select(*(column for column in orders.c if column.name not in _UNSEEN))
@@ -42,16 +43,17 @@ _ORDERS_AND_LINES = (
     .join_from(orders, order_lines, order_lines.c.order_id == orders.c.id)
     .order_by(order_lines.c.position)
 )
-_ORDER = _ORDERS_AND_LINES.where(orders.c.id == bindparam("id"))
+_ORDER = Query(_ORDERS_AND_LINES.where(orders.c.id == bindparam("id")))
 _CUSTOMER = select(orders.c.customer_id).where(orders.c.id == bindparam("id"))
 _TIMELINE_SORTS = {"at": outbox.c.sequence}
 _BY_AGE = (payments.c.created_at, payments.c.id)
-_BY_NUMBER = _ORDERS_AND_LINES.where(orders.c.number == bindparam("number"))
+_BY_NUMBER = Query(_ORDERS_AND_LINES.where(orders.c.number == bindparam("number")))
 
 
 class SqlOrderQueries:
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, reader: Reader) -> None:
         self._engine = engine
+        self._reader = reader
 
     async def find(self, id: OrderId) -> OrderDetails | None:
         return await self._one(_ORDER, id=id)
@@ -112,9 +114,8 @@ class SqlOrderQueries:
         place = [Position(payment.created_at, payment.id) for payment in last if more]
         return Page(shown[: request.limit], next=place[0] if place else None, total=total)
 
-    async def _one(self, statement: Select[Any], **which: object) -> OrderDetails | None:
-        async with self._engine.connect() as connection:
-            rows = (await connection.execute(statement, which)).all()
+    async def _one(self, query: Query, **which: object) -> OrderDetails | None:
+        rows = await self._reader.rows(query, **which)
         if not rows:
             return None
         return OrderDetails(**_head(rows[0]), items=[_item(row) for row in rows])
