@@ -36,7 +36,7 @@ class Switchboard:
         self._app = app
         self._start = _Crossing()
         for route in routes:
-            if isinstance(route, StrictRoute) and route.plan is not None:
+            if isinstance(route, StrictRoute):
                 self._add(route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,9 +79,10 @@ class Switchboard:
                 named = place.any
             place = named
         route = place.routes.get(scope["method"]) if place else None
-        if route is not None:
-            scope["path_params"] = dict(zip(route.param_convertors, given, strict=True))
-            scope["route"] = route
+        if route is None or route.plan is None:
+            return None
+        scope["path_params"] = dict(zip(route.param_convertors, given, strict=True))
+        scope["route"] = route
         return route
 
 

@@ -220,11 +220,12 @@ async def test_what_happened_to_an_order_reads_the_same_everywhere(backend: Back
     async with backend.begin() as work:
         work.orders.add(order)
         order.confirm(by=Author(order.customer_id), at=NOON)
-        order.ship("by sea", tracking_number="AB 12", by=Author(order.customer_id), at=NOON)
+        clerk = Author(order.customer_id, "request-17")
+        order.ship("by sea", tracking_number="AB 12", by=clerk, at=NOON)
         order.deliver(by=Author(order.customer_id), at=NOON)
         await work.commit()
 
-    common = {"order_id": str(order.id), "actor_id": str(ada.id)}
+    common = {"order_id": str(order.id), "actor_id": str(ada.id), "request_id": None}
     placed = common | {
         "number": order.number,
         "customer_id": str(ada.id),
@@ -233,9 +234,18 @@ async def test_what_happened_to_an_order_reads_the_same_everywhere(backend: Back
     }
     assert await payloads(backend) == [
         ("order.placed", placed),
-        ("order.confirmed", common | {"reason": None}),
-        ("order.shipped", common | {"reason": "by sea", "tracking_number": "AB 12"}),
-        ("order.delivered", common | {"reason": None}),
+        ("order.confirmed", common | {"previous": "pending", "reason": None}),
+        (
+            "order.shipped",
+            common
+            | {
+                "request_id": "request-17",
+                "previous": "confirmed",
+                "reason": "by sea",
+                "tracking_number": "AB 12",
+            },
+        ),
+        ("order.delivered", common | {"previous": "shipped", "reason": None}),
     ]
 
 

@@ -24,6 +24,13 @@ async def test_all_but_a_few_operations_are_planned(api: Api) -> None:
     assert {route.name for route in routes if route.plan is None} == BY_THE_FRAMEWORK
 
 
+@in_memory
+async def test_one_without_a_plan_is_not_taken_for_another(api: Api) -> None:
+    # By its form alone this path is also that of a product.
+    exported = await api.staff.get("/v1/products/export?format=csv")
+    assert exported.status_code == 200
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths for which the framework was asked to find the parameters."""
