@@ -59,8 +59,8 @@ from infrastructure.sql.identity.queries import SqlSessionQueries, SqlUserQuerie
 from infrastructure.sql.migrating import Migrations
 from infrastructure.sql.notifications.queries import SqlNotificationQueries
 from infrastructure.sql.ordering.queries import SqlOrderQueries
+from infrastructure.sql.readers import reader_of
 from infrastructure.sql.readiness import SchemaReadiness
-from infrastructure.sql.reading import reader_of
 from infrastructure.sql.reporting.queries import SqlReports
 from infrastructure.sql.unit_of_work import SqlUnitOfWork
 from interfaces.settings import Settings

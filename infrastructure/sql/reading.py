@@ -1,7 +1,5 @@
-"""How single looks into the database are taken: without a transaction, by the shortest way."""
+"""What single looks into the database consist of; `readers` has those who take them."""
 
-import asyncio
-import json
 from abc import ABC, abstractmethod
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
@@ -12,25 +10,12 @@ from typing import Any, Final
 import asyncpg
 from sqlalchemy import Dialect, Select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from application.shared.errors import Overloaded
-from infrastructure.sql.database import Limits, dsn_of, session_settings
-from infrastructure.sql.failures import meaning
 from infrastructure.sql.pages import AnyRow
 
 Convert = Callable[[Any], Any]
 
 _DIALECT: Final[Dialect] = asyncpg_dialect()  # type: ignore[no-untyped-call]
-_STATEMENTS_KEPT: Final = 1_000  # prepared, in each connection
-_LOST: Final = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    ConnectionError,
-)
 
 
 class Query:
@@ -40,13 +25,13 @@ class Query:
         self.select = select
 
     @cached_property
-    def compiled(self) -> "_Compiled":
+    def compiled(self) -> "Compiled":
         """For PostgreSQL."""
-        return _Compiled.of(self.select)
+        return Compiled.of(self.select)
 
 
 @dataclass(frozen=True, slots=True)
-class _Compiled:
+class Compiled:
     """The text of a statement, and what has to be done to what goes in and comes out."""
 
     text: str
@@ -56,7 +41,7 @@ class _Compiled:
     columns: Sequence[tuple[int, Convert]]
 
     @classmethod
-    def of(cls, select: Select[Any]) -> "_Compiled":
+    def of(cls, select: Select[Any]) -> "Compiled":
         compiled = select.compile(dialect=_DIALECT)
         parameters = [
             (name, compiled.binds[name].type.dialect_impl(_DIALECT).bind_processor(_DIALECT))
@@ -101,96 +86,3 @@ class Reader(ABC):
 
     @abstractmethod
     async def close(self) -> None: ...
-
-
-class EngineReader(Reader):
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-
-    async def rows(self, query: Query, **values: Any) -> Sequence[AnyRow]:
-        async with self._engine.connect() as connection:
-            found: Sequence[AnyRow] = (await connection.execute(query.select, values)).all()
-        return found
-
-    async def close(self) -> None:
-        """The engine is somebody else's."""
-
-
-class _Connection(asyncpg.Connection):  # type: ignore[misc]
-    async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 (not ours)
-        """Whoever had it read with single statements, which leave nothing behind."""
-
-
-class PoolReader(Reader):
-    """PostgreSQL by its own driver: no transaction, no ping before and no reset after."""
-
-    def __init__(self, engine: AsyncEngine, limits: Limits) -> None:
-        self._url = engine.url
-        self._limits = limits
-        self._opening = asyncio.Lock()
-        self._pool: asyncpg.Pool | None = None
-
-    async def rows(self, query: Query, **values: Any) -> Sequence[AnyRow]:
-        compiled = query.compiled
-        arguments = compiled.arguments(values)
-        try:
-            try:
-                records = await self.fetch(compiled.text, arguments)
-            except _LOST:
-                # One that died while nobody used it is found out by its next user.
-                records = await self.fetch(compiled.text, arguments)
-        except Exception as error:
-            if failure := meaning(error):
-                raise failure from error
-            raise
-        return compiled.rows(records)
-
-    async def close(self) -> None:
-        if self._pool is not None:
-            await self._pool.close()
-
-    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[asyncpg.Record]:
-        """One statement, once, by one connection; with the errors of the driver."""
-        pool = self._pool or await self._opened()
-        connection = await self._acquired(pool)
-        try:
-            found: Sequence[asyncpg.Record] = await connection.fetch(text, *arguments)
-        finally:
-            await pool.release(connection)
-        return found
-
-    async def _acquired(self, pool: asyncpg.Pool) -> Any:
-        if pool.get_idle_size():
-            return await pool.acquire()
-        try:
-            return await pool.acquire(timeout=self._limits.pool_timeout)
-        except TimeoutError as late:
-            raise Overloaded("no connection became free in time") from late
-
-    async def _opened(self) -> asyncpg.Pool:
-        async with self._opening:
-            if self._pool is None:
-                self._pool = await asyncpg.create_pool(
-                    dsn_of(self._url),
-                    min_size=1,
-                    max_size=self._limits.pool_size + self._limits.max_overflow,
-                    connection_class=_Connection,
-                    init=_teach_json,
-                    statement_cache_size=_STATEMENTS_KEPT,
-                    timeout=self._limits.connect_timeout,
-                    server_settings=session_settings(self._limits),
-                )
-            return self._pool
-
-
-async def _teach_json(connection: asyncpg.Connection) -> None:
-    await connection.set_type_codec(
-        "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads
-    )
-
-
-def reader_of(engine: AsyncEngine, limits: Limits) -> Reader:
-    """The shortest way into the database of this engine."""
-    if engine.dialect.name == "sqlite":
-        return EngineReader(engine)
-    return PoolReader(engine, limits)

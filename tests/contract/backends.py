@@ -55,7 +55,8 @@ from infrastructure.sql.notifications.queries import SqlNotificationQueries
 from infrastructure.sql.ordering.mapping import refunds
 from infrastructure.sql.ordering.queries import SqlOrderQueries
 from infrastructure.sql.outbox import outbox
-from infrastructure.sql.reading import Reader, reader_of
+from infrastructure.sql.readers import reader_of
+from infrastructure.sql.reading import Reader
 from infrastructure.sql.reporting.queries import SqlReports
 from infrastructure.sql.unit_of_work import SqlUnitOfWork
 

@@ -15,7 +15,7 @@ from domain.shared.text import Slug
 from infrastructure.sql.catalog.queries import SqlProductQueries
 from infrastructure.sql.database import Limits, connect
 from infrastructure.sql.migrating import Migrations
-from infrastructure.sql.reading import EngineReader
+from infrastructure.sql.readers import EngineReader
 from tests.builders import gbp
 from tests.servers import PostgresCluster
 

@@ -10,7 +10,8 @@ from application.shared.errors import Overloaded, Unavailable
 from domain.catalog.product import ProductId
 from infrastructure.sql.catalog.mapping import products
 from infrastructure.sql.database import Limits, connect
-from infrastructure.sql.reading import PoolReader, Query, reader_of
+from infrastructure.sql.readers import PoolReader, reader_of
+from infrastructure.sql.reading import Query
 from tests.builders import a_product
 from tests.contract.backends import PostgresqlBackend
 

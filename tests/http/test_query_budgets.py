@@ -12,7 +12,7 @@ from sqlalchemy import event
 from domain.catalog.stock import Because, Cause
 from domain.identity.user import UserId
 from domain.ordering.order import OrderId
-from infrastructure.sql.reading import PoolReader
+from infrastructure.sql.readers import PoolReader
 from tests.builders import (
     NOON,
     a_category,
