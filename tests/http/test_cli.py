@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -93,9 +94,9 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Served:
 
 
 @pytest.fixture
-def empty(postgres: PostgresCluster, request: pytest.FixtureRequest) -> str:
+def empty(postgres: PostgresCluster) -> str:
     """A database in which nothing is."""
-    name = f"http_{abs(hash(request.node.name)):x}"
+    name = f"http_cli_{time.monotonic_ns()}"
     postgres.create(name)
     return postgres.url(name)
 
