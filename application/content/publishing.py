@@ -1,6 +1,7 @@
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 
+from application.catalog.drafts import free_slug
 from application.content.ports import ContentWork
 from application.content.queries import PostDetails
 from application.identity.actor import Actor
@@ -10,7 +11,7 @@ from domain.catalog.tag import TagNotFound
 from domain.content.post import Post, PostChanges, PostId
 from domain.identity.user import Permission
 from domain.shared.ids import new_id
-from domain.shared.text import Slug, numbered, slug_of
+from domain.shared.text import Slug, slug_of
 
 Versions = Container[int] | None
 
@@ -84,9 +85,9 @@ class Publishing:
             await work.commit()
 
     async def _free_slug(self, work: ContentWork, title: str) -> Slug:
-        tail = new_id(self.clock()).hex[-8:]
-        suggested = slug_of(title, otherwise=f"post-{tail}")
-        return numbered(suggested, tail) if await work.posts.taken([suggested]) else suggested
+        at = self.clock()
+        suggested = slug_of(title, otherwise=f"post-{new_id(at).hex[-8:]}")
+        return free_slug([suggested], await work.posts.taken([suggested]), at=at)
 
 
 async def _locked(work: ContentWork, actor: Actor, id: PostId, expected: Versions) -> Post:

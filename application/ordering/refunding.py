@@ -9,7 +9,7 @@ from application.ordering.telling import Telling, refunded
 from application.shared.clock import Clock
 from domain.identity.user import Permission
 from domain.ordering.order import OrderId
-from domain.ordering.payment import Payment, PaymentId, PaymentNotFound
+from domain.ordering.payment import Payment, PaymentId, PaymentMethod, PaymentNotFound
 from domain.ordering.refund import Refund
 from domain.shared.money import Money
 
@@ -38,10 +38,12 @@ class Refunding:
             payments = await work.payments.of_order(id)
             if payment_id is not None:
                 payments = _only(payments, payment_id)
-            credit = await credit_of(work, order)
+            by_credit = any(payment.method is PaymentMethod.STORE_CREDIT for payment in payments)
+            credit = await credit_of(work, order) if by_credit else None
             by, at = actor.author, self.clock()
             refund = Refund.of(order, payments, amount, reason, by=by, at=at)
-            credit.give_back(refund, by=by, at=at)
+            if credit:
+                credit.give_back(refund, by=by, at=at)
             work.refunds.add(refund)
             await self.tell(work, order, refunded(order, refund.amount), at=at)
             await work.commit()

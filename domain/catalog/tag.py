@@ -1,6 +1,7 @@
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NewType, Self
+from typing import Final, NewType, Protocol, Self
 from uuid import UUID
 
 from domain.catalog.events import TagCreated, TagDeleted
@@ -26,6 +27,21 @@ class TagNotFound(NotFound):
 class TagSlugTaken(Duplicate):
     def __init__(self) -> None:
         super().__init__("slug")
+
+
+class Tagged(Protocol):
+    """Whatever bears tags, and tells when that was changed."""
+
+    tags: tuple[Slug, ...]
+
+    def assign(self, values: Mapping[str, object]) -> object: ...
+
+
+def take_off(slug: Slug, tagged: Iterable[Tagged], *, at: datetime) -> None:
+    """Leave each of them its other tags."""
+    for each in tagged:
+        left = tuple(tag for tag in each.tags if tag != slug)
+        each.assign({"tags": left, "updated_at": at})
 
 
 @dataclass(eq=False, kw_only=True)

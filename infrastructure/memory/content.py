@@ -7,7 +7,7 @@ from typing import Any, Final
 from application.catalog.search import words
 from application.content.queries import PostDetails, PostFilter, TagDetails
 from application.shared.pages import Page, PageRequest
-from domain.catalog.tag import Tag
+from domain.catalog.tag import Tag, take_off
 from domain.content.post import Post, PostId, PostNotFound, PostSlugTaken
 from domain.content.status import PostStatus
 from domain.identity.user import User
@@ -52,9 +52,7 @@ class MemoryPosts:
 
     async def untag(self, slug: Slug, *, at: datetime) -> None:
         tagged = await self._session.select(Post, lambda post: slug in post.tags)
-        for post in await self._session.lock_all(Post, (post.id for post in tagged)):
-            left = tuple(tag for tag in post.tags if tag != slug)
-            post.assign({"tags": left, "updated_at": at})
+        take_off(slug, await self._session.lock_all(Post, (post.id for post in tagged)), at=at)
         await self._session.flush()
 
     def add(self, post: Post) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.shared.pages import Page, PageRequest, Position
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -73,10 +74,22 @@ async def read(
     async with engine.connect() as connection:
         total = await connection.scalar(count(everything)) if request.with_total else None
         found: Sequence[AnyRow] = (await connection.execute(rows)).all()
-    shown = found[: request.limit]
+    return shown(found, request, record=record, position=position, total=total)
+
+
+def shown(
+    found: Sequence[R],
+    request: PageRequest,
+    *,
+    record: Callable[[R], T],
+    position: Callable[[R], Position],
+    total: int | None,
+) -> Page[T]:
+    """What was found, but for the one more that tells whether there is a next page."""
+    part = found[: request.limit]
     more = len(found) > request.limit
     return Page(
-        [record(row) for row in shown], next=position(shown[-1]) if more else None, total=total
+        [record(row) for row in part], next=position(part[-1]) if more else None, total=total
     )
 
 

@@ -21,7 +21,7 @@ from domain.catalog.product import (
     Sku,
     SkuTaken,
 )
-from domain.catalog.tag import Tag, TagId, TagNotFound, TagSlugTaken
+from domain.catalog.tag import Tag, TagId, TagNotFound, TagSlugTaken, take_off
 from domain.shared.text import Slug
 from infrastructure.event_log import Journal
 from infrastructure.memory.database import MemorySession, Reference, Unique
@@ -171,9 +171,9 @@ class MemoryProducts:
 
     async def untag(self, slug: Slug, *, at: datetime) -> None:
         tagged = await self._session.select(Product, lambda product: slug in product.tags)
-        for product in await self._session.lock_all(Product, (product.id for product in tagged)):
-            left = tuple(tag for tag in product.tags if tag != slug)
-            product.assign({"tags": left, "updated_at": at})
+        take_off(
+            slug, await self._session.lock_all(Product, (product.id for product in tagged)), at=at
+        )
         await self._session.flush()
 
     def add(self, product: Product) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from application.catalog.exchange import CategoryPath
 from domain.catalog.category import Category, CategoryId, CategoryNotFound
 from domain.catalog.product import NewProduct, Product, ProductId, ProductNotFound, Sku
-from domain.catalog.tag import Tag, TagId, TagNotFound
+from domain.catalog.tag import Tag, TagId, TagNotFound, take_off
 from domain.shared.text import Slug
 from infrastructure.sql.catalog.mapping import categories, product_tags, products, tags
 from infrastructure.sql.catalog.paths import paths
@@ -150,9 +150,7 @@ class SqlProducts:
         links = select(product_tags.c.product_id).where(product_tags.c.slug == slug)
         # In the order of their ids, as everybody locks.
         tagged = select(Product).where(products.c.id.in_(links)).order_by(products.c.id)
-        for product in await self._session.scalars(locking(tagged)):
-            left = tuple(tag for tag in product.tags if tag != slug)
-            product.assign({"tags": left, "updated_at": at})
+        take_off(slug, await self._session.scalars(locking(tagged)), at=at)
         await self._session.flush()
 
     def add(self, product: Product) -> None:

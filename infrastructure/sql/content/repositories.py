@@ -4,6 +4,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.catalog.tag import take_off
 from domain.content.post import Post, PostId, PostNotFound
 from domain.content.status import PostStatus
 from domain.shared.text import Slug
@@ -41,9 +42,7 @@ class SqlPosts:
         links = select(post_tags.c.post_id).where(post_tags.c.slug == slug)
         # In the order of their ids, as everybody locks.
         tagged = select(Post).where(posts.c.id.in_(links)).order_by(posts.c.id)
-        for post in await self._session.scalars(locking(tagged)):
-            left = tuple(tag for tag in post.tags if tag != slug)
-            post.assign({"tags": left, "updated_at": at})
+        take_off(slug, await self._session.scalars(locking(tagged)), at=at)
         await self._session.flush()
 
     def add(self, post: Post) -> None:

@@ -23,7 +23,7 @@ from infrastructure.sql.ordering.mapping import (
     refunds,
 )
 from infrastructure.sql.outbox import outbox
-from infrastructure.sql.pages import AnyRow, count, cut, following, page
+from infrastructure.sql.pages import AnyRow, count, cut, following, page, shown
 from infrastructure.sql.reading import Query, Reader
 
 _UNSEEN = {"sequence", "covered_minor"}
@@ -108,11 +108,13 @@ class SqlOrderQueries:
         async with self._engine.connect() as connection:
             total = await connection.scalar(count(everything)) if request.with_total else None
             found = (await connection.execute(_with_refunds(rows, request))).all()
-        shown = [_payment([*parts]) for _, parts in groupby(found, attrgetter("id"))]
-        last = shown[: request.limit][-1:]
-        more = len(shown) > request.limit
-        place = [Position(payment.created_at, payment.id) for payment in last if more]
-        return Page(shown[: request.limit], next=place[0] if place else None, total=total)
+        return shown(
+            [[*parts] for _, parts in groupby(found, attrgetter("id"))],
+            request,
+            record=_payment,
+            position=lambda parts: Position(parts[0].created_at, parts[0].id),
+            total=total,
+        )
 
     async def _one(self, query: Query, **which: object) -> OrderDetails | None:
         rows = await self._reader.rows(query, **which)
@@ -154,20 +156,20 @@ def _item(row: AnyRow) -> OrderItem:
 
 def _with_refunds(rows: Select[Any], request: PageRequest) -> Select[Any]:
     """Each of these payments once for each refund of it, in one look at both."""
-    shown = rows.subquery()
+    these = rows.subquery()
     parts = (
         select(
-            shown,
+            these,
             refunds.c.id.label("refund_id"),
             refund_parts.c.amount_minor.label("part_minor"),
             refunds.c.reason,
             refunds.c.created_at.label("given_back_at"),
         )
-        .outerjoin_from(shown, refund_parts, refund_parts.c.payment_id == shown.c.id)
+        .outerjoin_from(these, refund_parts, refund_parts.c.payment_id == these.c.id)
         .outerjoin(refunds, refunds.c.id == refund_parts.c.refund_id)
     )
     # `after` has done its part inside.
-    in_order = following(parts, replace(request, after=None), shown.c.created_at, shown.c.id)
+    in_order = following(parts, replace(request, after=None), these.c.created_at, these.c.id)
     return in_order.order_by(refunds.c.created_at, refunds.c.id)
 
 
