@@ -28,6 +28,7 @@ from application.identity.signing_in import SigningIn
 from application.notifications.inbox import Inbox
 from application.ordering.charging import Charging
 from application.ordering.checkout import Checkout
+from application.ordering.cohorts import Cohorts
 from application.ordering.expiry import Expiry
 from application.ordering.fulfilment import Fulfilment
 from application.ordering.history import History
@@ -200,7 +201,8 @@ class Container(containers.DeclarativeContainer):
         reports=reports,
         usual=providers.Factory(Currency.of, settings.provided.currency),
     )
-    checkout = providers.Factory(Checkout, begin=work.provider, clock=clock, tell=telling)
+    cohorts = providers.Singleton(Cohorts, begin=work.provider)
+    checkout = providers.Factory(Checkout, begin=cohorts, clock=clock, tell=telling)
     fulfilment = providers.Factory(Fulfilment, begin=work.provider, clock=clock, tell=telling)
     history = providers.Factory(History, orders=orders)
     inbox = providers.Factory(Inbox, begin=work.provider, notifications=notifications, clock=clock)
@@ -217,6 +219,7 @@ def joining(
 async def close(container: Container) -> None:
     """Finish what runs, then give back what the container holds."""
     await container.runner().drain(container.settings().shutdown_seconds)
+    await container.cohorts().close()
     container.hasher().close()
     if not container.settings().memory:
         await container.reader().close()

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -15,6 +15,9 @@ class Users(Protocol):
 
     async def get(self, id: UserId, *, lock: bool = False) -> User:
         """The user, or UserNotFound."""
+
+    async def find_all(self, ids: Iterable[UserId]) -> Sequence[User]:
+        """Those of them that are there."""
 
     async def by_login(self, login: str) -> User | None:
         """Whoever has this username or email address, in any spelling of it."""

@@ -1,10 +1,11 @@
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from application.identity.actor import Actor
-from application.ordering.ports import OrderingWork
+from application.ordering.ports import PlacingWork
 from application.ordering.telling import Telling, placed
 from application.shared.clock import Clock
 from domain.catalog.product import Product, ProductId, ProductNotFound, Sku
@@ -26,7 +27,7 @@ class BasketLine:
 class Checkout:
     """From a basket to an order."""
 
-    begin: Callable[[], OrderingWork]
+    begin: Callable[[], AbstractAsyncContextManager[PlacingWork]]
     clock: Clock
     number: Callable[[datetime], OrderNumber] = new_number
     tell: Telling = field(default_factory=Telling)

@@ -1,15 +1,21 @@
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from application.accounts.ports import AccountsWork
 from application.catalog.ports import CatalogWork
 from application.notifications.ports import NotificationsWork
+from domain.catalog.product import Product, ProductId, Sku
+from domain.identity.user import User, UserId
+from domain.notifications.notification import Notification
 from domain.ordering.order import Order, OrderId
 from domain.ordering.payment import Payment, PaymentId
 from domain.ordering.refund import Refund
 from domain.shared.money import Money
+
+Entity = TypeVar("Entity", contravariant=True)
 
 
 class Orders(Protocol):
@@ -47,6 +53,39 @@ class Refunds(Protocol):
     """All money that ever went back."""
 
     def add(self, refund: Refund) -> None: ...
+
+
+class Customers(Protocol):
+    async def get(self, id: UserId) -> User:
+        """The user, or UserNotFound."""
+
+
+class Shelf(Protocol):
+    async def lock_all(
+        self, ids: Iterable[ProductId], skus: Iterable[Sku] = ()
+    ) -> Sequence[Product]:
+        """Those of them that are there, nobody else's until the end."""
+
+
+class New(Protocol[Entity]):
+    def add(self, entity: Entity, /) -> None: ...
+
+
+class PlacingWork(Protocol):
+    """As much of a unit of work as it takes to place an order, and to tell of it."""
+
+    async def flush(self) -> None: ...
+    async def commit(self) -> None: ...
+    def savepoint(self) -> AbstractAsyncContextManager[None]: ...
+
+    @property
+    def users(self) -> Customers: ...
+    @property
+    def products(self) -> Shelf: ...
+    @property
+    def orders(self) -> New[Order]: ...
+    @property
+    def notifications(self) -> New[Notification]: ...
 
 
 class OrderingWork(CatalogWork, AccountsWork, NotificationsWork, Protocol):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from application.ordering.ports import OrderingWork
+from application.ordering.ports import PlacingWork
 from application.shared.errors import StorageFailure
 from domain.notifications.notification import MESSAGE_LENGTH, Notification
 from domain.ordering.order import Order
@@ -29,9 +29,7 @@ class Telling:
 
     failures: Counter[str] = field(default_factory=Counter)
 
-    async def __call__(
-        self, work: OrderingWork, order: Order, *messages: str, at: datetime
-    ) -> None:
+    async def __call__(self, work: PlacingWork, order: Order, *messages: str, at: datetime) -> None:
         """Write to the order's customer; where that fails, all else stands, and it is logged."""
         await work.flush()  # what is wrong with the order itself is no failure to tell of it
         try:

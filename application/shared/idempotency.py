@@ -1,3 +1,4 @@
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -20,7 +21,7 @@ class KeyInUse(Conflict):
         super().__init__("a request with this idempotency key is still running")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class RequestKey:
     """An idempotency key, which belongs to its caller and to one operation."""
 
@@ -43,15 +44,25 @@ class Answer:
 class IdempotencyKeys(Protocol):
     """The keys of requests that had an effect, stored with that effect in one transaction."""
 
-    async def claim(self, key: RequestKey, *, at: datetime) -> Answer | None:
+    async def claim_all(
+        self, keys: Iterable[RequestKey], *, at: datetime
+    ) -> Mapping[RequestKey, Answer]:
         """
-        Take a key that nobody used since it expired, or give the answer that it got.
+        Take those that nobody used since they expired, and give the answers that the others got.
 
-        Waits for another unit of work that holds it; KeyInUse when that takes too long.
+        Waits for other units of work that hold one; KeyInUse when that takes too long.
         """
+
+    async def claim(self, key: RequestKey, *, at: datetime) -> Answer | None:
+        """The same of one."""
+        return (await self.claim_all([key], at=at)).get(key)
+
+    async def keep_all(self, answers: Mapping[RequestKey, Answer], *, until: datetime) -> None:
+        """Store the answers with their keys, which have been claimed."""
 
     async def keep(self, key: RequestKey, answer: Answer, *, until: datetime) -> None:
-        """Store the answer with the claimed key."""
+        """The same of one."""
+        await self.keep_all({key: answer}, until=until)
 
     async def purge(self, *, at: datetime, most: int) -> int:
         """Forget keys that have expired, at most so many, and tell how many; waits for nobody."""

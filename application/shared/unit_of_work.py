@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol, Self, TypeVar
 
 from application.shared.errors import TransientFailure
 from application.shared.idempotency import IdempotencyKeys
+from domain.shared.errors import DomainError
 
 T = TypeVar("T")
 
@@ -151,5 +152,8 @@ class Runner:
 
 def _report_failure(task: asyncio.Task[Any]) -> None:
     """The caller has gone, so nobody else will."""
-    if not task.cancelled() and (error := task.exception()):
+    if task.cancelled():
+        return
+    error = task.exception()
+    if error and not isinstance(error, DomainError):
         log.error("a use case failed when its caller had gone", exc_info=error)

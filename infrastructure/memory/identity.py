@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
@@ -43,6 +43,10 @@ class MemoryUsers:
         if user is None:
             raise UserNotFound
         return user
+
+    async def find_all(self, ids: Iterable[UserId]) -> Sequence[User]:
+        found = [await self._session.find(User, id) for id in ids]
+        return [user for user in found if user]
 
     async def by_login(self, login: str) -> User | None:
         key = folded(login)

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from types import TracebackType
@@ -41,19 +41,24 @@ def open_shop(*, lock_timeout: float = 2.0) -> MemoryDatabase:
     )
 
 
-class MemoryIdempotencyKeys:
+class MemoryIdempotencyKeys(IdempotencyKeys):
     def __init__(self, session: MemorySession) -> None:
         self._session = session
 
-    async def claim(self, key: RequestKey, *, at: datetime) -> Answer | None:
+    async def claim_all(
+        self, keys: Iterable[RequestKey], *, at: datetime
+    ) -> Mapping[RequestKey, Answer]:
         try:
-            stored = await self._session.claim(key)
+            claimed = {key: await self._session.claim(key) for key in sorted(keys)}
         except Busy as late:
             raise KeyInUse from late
-        return stored.answer if stored and stored.until > at else None
+        return {
+            key: stored.answer for key, stored in claimed.items() if stored and stored.until > at
+        }
 
-    async def keep(self, key: RequestKey, answer: Answer, *, until: datetime) -> None:
-        self._session.keep(key, StoredAnswer(answer, until))
+    async def keep_all(self, answers: Mapping[RequestKey, Answer], *, until: datetime) -> None:
+        for key, answer in answers.items():
+            self._session.keep(key, StoredAnswer(answer, until))
 
     async def purge(self, *, at: datetime, most: int) -> int:
         return await self._session.purge(lambda stored: stored.until <= at, most)

@@ -1,3 +1,5 @@
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import asdict, astuple
 from datetime import datetime
 from typing import Any, Final
 
@@ -8,17 +10,17 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Uuid,
-    and_,
+    bindparam,
     delete,
+    or_,
     select,
     tuple_,
     update,
 )
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from application.shared.errors import Busy
-from application.shared.idempotency import Answer, KeyInUse, RequestKey
+from application.shared.idempotency import Answer, IdempotencyKeys, KeyInUse, RequestKey
 from infrastructure.sql.schema import Json, UtcDateTime, metadata, text
 from infrastructure.sql.session import insert_into, removed
 
@@ -38,13 +40,23 @@ idempotency_keys = Table(
 )
 _column = idempotency_keys.c
 _PRIMARY_KEY: Final = tuple(idempotency_keys.primary_key.columns)
+_KEEP: Final = (
+    update(idempotency_keys)
+    .where(*(column == bindparam(f"its_{column.name}") for column in _PRIMARY_KEY))
+    .values(
+        expires_at=bindparam("until"),
+        **{name: bindparam(name) for name in ("request_hash", "status", "headers", "body")},
+    )
+)
 
 
-class SqlIdempotencyKeys:
+class SqlIdempotencyKeys(IdempotencyKeys):
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def claim(self, key: RequestKey, *, at: datetime) -> Answer | None:
+    async def claim_all(
+        self, keys: Iterable[RequestKey], *, at: datetime
+    ) -> Mapping[RequestKey, Answer]:
         # Whoever inserts the row first makes the others wait here for the end of its transaction;
         # a row that has expired is taken over as if it were not there.
         # Whatever else there is to wait for, SQLite's only write lock above all, comes before it.
@@ -58,39 +70,40 @@ class SqlIdempotencyKeys:
         }
         claim = (
             insert_into(self._session, idempotency_keys)
-            .values(**_identity(key), **fresh)
             .on_conflict_do_update(
                 index_elements=idempotency_keys.primary_key.columns,
                 set_=fresh,
-                where=_column.expires_at <= at,
+                # Without an answer it was claimed for something that was refused then.
+                where=or_(_column.expires_at <= at, _column.request_hash.is_(None)),
             )
+            .returning(*_PRIMARY_KEY)
         )
+        # In one order, so that nobody waits for somebody who waits for them.
+        rows = [{**asdict(key), **fresh} for key in sorted(keys)]
         try:
-            claimed: CursorResult[Any] = await self._session.execute(claim)  # type: ignore[assignment]
+            claimed = {*map(tuple, await self._session.execute(claim, rows))}
         except Busy as late:
             raise KeyInUse from late
-        if claimed.rowcount:
-            return None
-        row = (await self._session.execute(select(idempotency_keys).where(_is(key)))).one()
-        return Answer(
-            request_hash=row.request_hash,
-            status=row.status,
-            headers=tuple((name, value) for name, value in row.headers),
-            body=row.body,
-        )
+        used = {*map(astuple, keys)} - claimed
+        return await self._answers(used) if used else {}
 
-    async def keep(self, key: RequestKey, answer: Answer, *, until: datetime) -> None:
-        await self._session.execute(
-            update(idempotency_keys)
-            .where(_is(key))
-            .values(
-                expires_at=until,
-                request_hash=answer.request_hash,
-                status=answer.status,
-                headers=[list(header) for header in answer.headers],
-                body=answer.body,
+    async def keep_all(self, answers: Mapping[RequestKey, Answer], *, until: datetime) -> None:
+        connection = await self._session.connection()
+        rows = [_answer_row(key, answer) for key, answer in answers.items()]
+        if rows:
+            await connection.execute(_KEEP, [{**row, "until": until} for row in rows])
+
+    async def _answers(self, used: Set[tuple[Any, ...]]) -> Mapping[RequestKey, Answer]:
+        statement = select(idempotency_keys).where(tuple_(*_PRIMARY_KEY).in_([*used]))
+        return {
+            RequestKey(row.caller_id, row.method, row.path, row.key): Answer(
+                request_hash=row.request_hash,
+                status=row.status,
+                headers=tuple((name, value) for name, value in row.headers),
+                body=row.body,
             )
-        )
+            for row in await self._session.execute(statement)
+        }
 
     async def purge(self, *, at: datetime, most: int) -> int:
         # Whoever takes an expired key over in this moment keeps it.
@@ -106,14 +119,11 @@ class SqlIdempotencyKeys:
         )
 
 
-def _identity(key: RequestKey) -> dict[str, Any]:
+def _answer_row(key: RequestKey, answer: Answer) -> Mapping[str, Any]:
     return {
-        "caller_id": key.caller_id,
-        "method": key.method,
-        "path": key.path,
-        "key": key.key,
+        **{f"its_{name}": value for name, value in asdict(key).items()},
+        "request_hash": answer.request_hash,
+        "status": answer.status,
+        "headers": [list(header) for header in answer.headers],
+        "body": answer.body,
     }
-
-
-def _is(key: RequestKey) -> Any:
-    return and_(*(_column[name] == value for name, value in _identity(key).items()))

@@ -16,11 +16,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.orm.exc import StaleDataError
 
 from application.shared.errors import StaleWrite
 from domain.shared.aggregate import Aggregate
+from infrastructure.sql.inserting import add_new, drop_new, store_new
 
 T = TypeVar("T")
 
@@ -36,11 +37,13 @@ class AggregateSession(Session):
 
     def flush(self, objects: Sequence[Any] | None = None) -> None:
         try:
+            store_new(self)
             super().flush(objects)
         except StaleDataError as stale:
             raise StaleWrite from stale
 
 
+@event.listens_for(AggregateSession, "detached_to_persistent")
 @event.listens_for(AggregateSession, "transient_to_pending")
 @event.listens_for(AggregateSession, "loaded_as_persistent")
 def _hold(session: Session, entity: object) -> None:
@@ -55,6 +58,17 @@ def open_session(engine: AsyncEngine) -> AsyncSession:
         sync_session_class=AggregateSession,
         execution_options=_WRITES,
     )
+
+
+def add_at_once(session: AsyncSession, aggregate: Aggregate) -> None:
+    """Add one of a kind that comes in numbers and belongs to nothing that is added as well."""
+    add_new(session.sync_session, aggregate)
+    _hold(session.sync_session, aggregate)
+
+
+@event.listens_for(AggregateSession, "after_soft_rollback")
+def _drop(session: Session, _: SessionTransaction) -> None:
+    drop_new(session)
 
 
 def aggregates(session: AsyncSession) -> list[Aggregate]:

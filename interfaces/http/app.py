@@ -21,7 +21,7 @@ from interfaces.http.middleware import BodyLimit, RequestContext
 from interfaces.http.notifications.routes import notifications
 from interfaces.http.openapi import describe
 from interfaces.http.operations import VERSION, operations, serve_assets
-from interfaces.http.ordering.routes import orders
+from interfaces.http.ordering.routes import checkouts, orders
 from interfaces.http.problems import Problem, answer
 from interfaces.http.reporting.routes import reports
 from interfaces.http.switchboard import Switchboard
@@ -55,6 +55,7 @@ def create_app(container: Container) -> FastAPI:
         products,
         accounts,
         transfers,
+        checkouts,
         orders,
         reports,
         notifications,

@@ -3,9 +3,10 @@
 import hmac
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence, Set
+from contextlib import AbstractAsyncContextManager
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Any, Final, get_origin, get_type_hints
+from typing import Any, Final, cast, get_origin, get_type_hints
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.dependencies.utils import get_flat_params
@@ -17,7 +18,7 @@ from fastapi.routing import APIRoute
 from application.shared.idempotency import Answer, KeyReused, RequestKey
 from domain.shared.errors import DomainError
 from domain.shared.text import has_control_characters
-from interfaces.container import joining
+from interfaces.container import Container, joining
 from interfaces.http.dependencies import IdempotencyKey, actor_of, shop_of
 from interfaces.http.problems import Problem, answer, problem_of, validation_error
 from interfaces.http.solving import Plan, Unsolved, declared_only
@@ -140,7 +141,7 @@ class KeyedRoute(StrictRoute):
             return await handle(request)
         shop = shop_of(request)
         fingerprints = await self._fingerprints(request)
-        async with shop.work() as outer:
+        async with self.begin(shop) as outer:
             claimed = False
 
             async def claim() -> None:
@@ -160,6 +161,10 @@ class KeyedRoute(StrictRoute):
                 await outer.keys.keep(key, _kept(response, fingerprints[0]), until=until)
                 await outer.commit()
         return response
+
+    def begin(self, shop: Container) -> AbstractAsyncContextManager[Any]:
+        """The unit of work of a request with a key."""
+        return cast(AbstractAsyncContextManager[Any], shop.work())
 
     async def _fingerprints(self, request: Request) -> list[bytes]:
         """Of what was sent, by the key of today and, while keys are rotated, the one before."""

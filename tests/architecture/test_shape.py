@@ -23,6 +23,7 @@ NAMES_THAT_SAY_NOTHING: Final = {
     *("utils", "util", "helpers", "helper", "common", "misc", "base"),
     *("manager", "managers", "handler", "handlers", "service", "services"),
 }
+UNITS_OF_WORK: Final = {"Cohort", "Cohorts", "Member"}  # which are no services, and do remember
 LONGEST_USE_CASES: Final = 200  # lines
 
 
@@ -83,7 +84,7 @@ def test_every_service_is_a_frozen_dataclass() -> None:
         module = source.load()
         for name, kind in inspect.getmembers(module, inspect.isclass):
             is_service = any(map(inspect.iscoroutinefunction, vars(kind).values()))
-            if kind.__module__ != module.__name__ or not is_service:
+            if kind.__module__ != module.__name__ or not is_service or name in UNITS_OF_WORK:
                 continue
             if not getattr(kind, "_is_protocol", False):
                 found.append(name)

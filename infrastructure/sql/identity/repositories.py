@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from domain.identity.session import Session, SessionId
 from domain.identity.user import Role, User, UserId, UserNotFound
 from domain.shared.text import folded
 from infrastructure.sql.identity.mapping import sessions, sign_in_attempts, users
-from infrastructure.sql.session import found, insert_if_absent, locking, removed
+from infrastructure.sql.session import found, insert_if_absent, locking, one_of, removed
 
 
 class SqlUsers:
@@ -22,6 +22,10 @@ class SqlUsers:
         if user is None:
             raise UserNotFound
         return user
+
+    async def find_all(self, ids: Iterable[UserId]) -> Sequence[User]:
+        statement = select(User).where(one_of(self._session, users.c.id, ids))
+        return (await self._session.scalars(statement)).all()
 
     async def by_login(self, login: str) -> User | None:
         key = folded(login)

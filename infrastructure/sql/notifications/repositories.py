@@ -3,7 +3,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.notifications.notification import Notification, NotificationId, NotificationNotFound
 from infrastructure.sql.notifications.mapping import notifications
-from infrastructure.sql.session import found
+from infrastructure.sql.session import add_at_once, found
 
 
 class SqlNotifications:
@@ -18,4 +18,4 @@ class SqlNotifications:
         return notification
 
     def add(self, notification: Notification) -> None:
-        self._session.add(notification)
+        add_at_once(self._session, notification)

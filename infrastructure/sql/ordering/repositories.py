@@ -8,7 +8,7 @@ from domain.ordering.order import Order, OrderId, OrderNotFound
 from domain.ordering.payment import Payment, PaymentId, PaymentNotFound
 from domain.ordering.refund import Refund
 from infrastructure.sql.ordering.mapping import UNDECIDED, UNPAID, orders, payments
-from infrastructure.sql.session import found
+from infrastructure.sql.session import add_at_once, found
 
 
 class SqlOrders:
@@ -31,7 +31,7 @@ class SqlOrders:
         return [OrderId(id) for id in ids]
 
     def add(self, order: Order) -> None:
-        self._session.add(order)
+        add_at_once(self._session, order)
 
 
 class SqlPayments:

@@ -1,3 +1,4 @@
+from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 from typing import Annotated
 
@@ -7,6 +8,7 @@ from application.ordering.checkout import Checkout
 from application.ordering.fulfilment import Fulfilment
 from application.ordering.history import History
 from application.ordering.paying import Paying
+from application.ordering.ports import PlacingWork
 from application.ordering.queries import OrderDetails, OrderFilter
 from application.ordering.receipts import PaymentDetails
 from application.ordering.refunding import Refunding
@@ -15,6 +17,7 @@ from domain.identity.user import UserId
 from domain.ordering.order import NUMBER_LENGTH, OrderId, OrderNumber
 from domain.ordering.payment import PaymentId, PaymentMethod
 from domain.ordering.status import OrderStatus
+from interfaces.container import Container
 from interfaces.http.answers import resource
 from interfaces.http.dependencies import (
     CurrentActor,
@@ -62,7 +65,17 @@ PaymentList = ListOf[PaymentOut]
 orders = router("/v1/orders", "orders", RehearsableRoute)
 
 
-@orders.post(
+class SharingRoute(RehearsableRoute):
+    """Requests with a key share a unit of work as those without one do."""
+
+    def begin(self, shop: Container) -> AbstractAsyncContextManager[PlacingWork]:
+        return shop.cohorts()()
+
+
+checkouts = router("/v1/orders", "orders", SharingRoute)
+
+
+@checkouts.post(
     "",
     status_code=HTTPStatus.CREATED,
     response_model=OrderOut,
