@@ -1,7 +1,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := run
-.PHONY: run test unit check format lock replay turmoil torture
+.PHONY: run test unit check format lock audit replay turmoil torture
 .PHONY: bench bench-growth bench-memory bench-sign-in bench-import
 
 $(VENV)/.run: requirements.lock pyproject.toml
@@ -40,6 +40,9 @@ lock: $(VENV)/.dev ## the newest versions that pyproject.toml allows
 		--output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --upgrade \
 		--extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+audit: $(VENV)/.dev ## whether what is installed has known vulnerabilities; needs the network
+	$(BIN)/uv tool run pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
 
 replay: $(VENV)/.dev ## a real month of retail through the HTTP API (ARGS="--database postgresql")
 	$(BIN)/python -m tests.replay $(ARGS)

@@ -2,10 +2,13 @@
 
 from dependency_injector import providers
 
+from interfaces import logs
 from interfaces.collecting import tune_collector
 from interfaces.container import Container
 from interfaces.http.app import create_app
 from interfaces.settings import load
 
-app = create_app(Container(settings=providers.Object(load())))
+settings = load()
+logs.configure(settings)
+app = create_app(Container(settings=providers.Object(settings)))
 tune_collector()

@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import sys
+import tempfile
 from typing import Annotated, Any, Final
 
 import typer
@@ -24,6 +25,7 @@ from interfaces.commands.users import user_commands
 from interfaces.commands.verify import verify_command
 from interfaces.container import Container
 from interfaces.http.app import create_app
+from interfaces.metrics import SHARED
 from interfaces.settings import MissingSecret, Settings, UnusableSettings, load
 
 FAILED: Final = 1
@@ -100,7 +102,14 @@ def serve(
         tune_collector()
         uvicorn.run(served, **options)
     else:
-        uvicorn.run("interfaces.asgi:app", workers=workers, **options)
+        with tempfile.TemporaryDirectory(prefix="tradepost-") as folder:
+            os.environ[SHARED] = folder
+            uvicorn.run(
+                "interfaces.asgi:app",
+                workers=workers,
+                timeout_worker_healthcheck=30,  # of one that starts on a busy machine, too
+                **options,
+            )
 
 
 def _greet(shop: Container, address: str) -> None:

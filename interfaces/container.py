@@ -47,6 +47,7 @@ from infrastructure.memory.content import MemoryPostQueries, MemoryTagQueries
 from infrastructure.memory.identity import MemorySessionQueries, MemoryUserQueries
 from infrastructure.memory.notifications import MemoryNotificationQueries
 from infrastructure.memory.ordering import MemoryOrderQueries
+from infrastructure.memory.outbox import MemoryBacklog
 from infrastructure.memory.reporting import MemoryReports
 from infrastructure.memory.seed import open_seeded_shop
 from infrastructure.memory.unit_of_work import MemoryUnitOfWork
@@ -63,7 +64,10 @@ from infrastructure.sql.ordering.queries import SqlOrderQueries
 from infrastructure.sql.readers import reader_of
 from infrastructure.sql.readiness import SchemaReadiness
 from infrastructure.sql.reporting.queries import SqlReports
+from infrastructure.sql.tally import begin_tally
 from infrastructure.sql.unit_of_work import SqlUnitOfWork
+from infrastructure.sql.watching import Backlog, connections_of
+from interfaces.metrics import BATCH, RETRIES, UNTOLD, Counted, Observed
 from interfaces.settings import Settings
 
 
@@ -137,7 +141,21 @@ class Container(containers.DeclarativeContainer):
         sql=providers.Singleton(SchemaReadiness, engine, migrations),
     )
 
-    runner = providers.Singleton(Runner)
+    tally = providers.Object(begin_tally)
+    connections: providers.Selector[Any] = providers.Selector(
+        backend,
+        memory=providers.Dict(),
+        sql=providers.Callable(connections_of, engine, reader),
+    )
+    backlog: providers.Selector[Any] = providers.Selector(
+        backend,
+        memory=providers.Factory(MemoryBacklog, memory),
+        sql=providers.Singleton(Backlog, engine),
+    )
+
+    runner = providers.Singleton(
+        Runner, retries=providers.Factory(Counted, providers.Object(RETRIES))
+    )
     idempotency_lifetime = providers.Factory(timedelta, hours=settings.provided.idempotency_hours)
     gateway = providers.Singleton(NoGateway)
     hasher = providers.Singleton(Argon2Hasher, settings.provided.password_hashers)
@@ -189,7 +207,9 @@ class Container(containers.DeclarativeContainer):
     )
     bookkeeping = providers.Factory(Bookkeeping, begin=work.provider, clock=clock)
     statements = providers.Factory(Statements, accounts=accounts, transfers=transfers)
-    telling = providers.Singleton(Telling)
+    telling = providers.Singleton(
+        Telling, failures=providers.Factory(Counted, providers.Object(UNTOLD))
+    )
     paying = providers.Factory(Paying, begin=work.provider, clock=clock, tell=telling)
     refunding = providers.Factory(Refunding, begin=work.provider, clock=clock, tell=telling)
     charging = providers.Factory(
@@ -201,7 +221,9 @@ class Container(containers.DeclarativeContainer):
         reports=reports,
         usual=providers.Factory(Currency.of, settings.provided.currency),
     )
-    cohorts = providers.Singleton(Cohorts, begin=work.provider)
+    cohorts = providers.Singleton(
+        Cohorts, begin=work.provider, sizes=providers.Factory(Observed, providers.Object(BATCH))
+    )
     checkout = providers.Factory(Checkout, begin=cohorts, clock=clock, tell=telling)
     fulfilment = providers.Factory(Fulfilment, begin=work.provider, clock=clock, tell=telling)
     history = providers.Factory(History, orders=orders)

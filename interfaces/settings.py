@@ -1,4 +1,5 @@
 import os
+import re
 import secrets
 import tempfile
 from contextlib import suppress
@@ -15,6 +16,7 @@ from domain.shared.errors import DomainError
 from domain.shared.money import Currency
 
 SHORTEST_SECRET: Final = 32  # bytes: the output of SHA-256, as RFC 7518 §3.2 asks for HS256
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")  # RFC 6454, ASCII
 _DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 
@@ -49,6 +51,8 @@ class Settings(BaseSettings):
     access_token_minutes: int = Field(default=15, ge=1, le=24 * 60)
     session_days: int = Field(default=30, ge=1, le=365)  # without use
     trusted_proxies: str = ""  # addresses, or *, whose X-Forwarded-For is believed
+    cors_origins: str = ""  # whose pages may read answers, with commas between them, or *
+    metrics_token: SecretStr | None = None  # which a scrape has to show then
     idempotency_hours: int = Field(default=24, ge=1)
     unpaid_order_hours: int = Field(default=48, ge=1, le=87_600)  # then they expire
     password_hashers: int = Field(default=2, ge=1, le=64)  # at once; as many as there are cores
@@ -92,6 +96,14 @@ class Settings(BaseSettings):
             return Currency.of(code).code
         except DomainError as error:
             raise ValueError(str(error)) from None
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, text: str) -> str:
+        origins = [origin.strip() for origin in text.split(",") if origin.strip()]
+        if [origin for origin in origins if origin != "*" and not _ORIGIN.fullmatch(origin)]:
+            raise ValueError("is no list of origins like https://shop.example")
+        return ",".join(origins)
 
     @field_validator("secret_key", "previous_secret_key")
     @classmethod

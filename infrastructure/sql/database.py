@@ -14,6 +14,7 @@ from sqlalchemy.util import await_only
 from application.shared.errors import Busy, Overloaded, Unavailable
 from infrastructure.sql.failures import meaning
 from infrastructure.sql.mapping import map_domain
+from infrastructure.sql.tally import count_statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,7 @@ def connect(url: str, limits: Limits) -> AsyncEngine:
             async_creator=_creator(parsed, limits),
         )
     event.listen(engine.sync_engine, "handle_error", _translate)
+    event.listen(engine.sync_engine, "before_cursor_execute", count_statement)
     return engine
 
 

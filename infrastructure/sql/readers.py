@@ -12,7 +12,8 @@ from application.shared.errors import Overloaded
 from infrastructure.sql.database import Limits, dsn_of, session_settings
 from infrastructure.sql.failures import meaning
 from infrastructure.sql.pages import AnyRow
-from infrastructure.sql.reading import Query, Reader
+from infrastructure.sql.reading import Connections, Query, Reader
+from infrastructure.sql.tally import count_statement
 
 _STATEMENTS_KEPT: Final = 1_000  # prepared, in each connection
 _LOST: Final = (
@@ -34,8 +35,11 @@ class EngineReader(Reader):
             found: Sequence[AnyRow] = (await connection.execute(query.select, values)).all()
         return found
 
-    async def close(self) -> None:
+    def connections(self) -> None:
         """The engine is somebody else's."""
+
+    async def close(self) -> None:
+        """As its connections are."""
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]
@@ -67,12 +71,19 @@ class PoolReader(Reader):
             raise
         return compiled.rows(records)
 
+    def connections(self) -> Connections | None:
+        if self._pool is None:
+            return None
+        idle = self._pool.get_idle_size()
+        return Connections(self._limits.pool_size, idle, self._pool.get_size() - idle)
+
     async def close(self) -> None:
         if self._pool is not None:
             await self._pool.close()
 
     async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[asyncpg.Record]:
         """One statement, once, by one connection; with the errors of the driver."""
+        count_statement()
         pool = self._pool or await self._opened()
         connection = await self._acquired(pool)
         try:

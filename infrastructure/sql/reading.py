@@ -78,11 +78,24 @@ class Compiled:
         return row
 
 
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """Those of one pool by what they do; `size` is how many of them it keeps."""
+
+    size: int
+    idle: int
+    used: int
+
+
 class Reader(ABC):
     """Runs queries, each by itself, as of its own moment."""
 
     @abstractmethod
     async def rows(self, query: Query, **values: Any) -> Sequence[AnyRow]: ...
+
+    @abstractmethod
+    def connections(self) -> Connections | None:
+        """Those that are its own, if it has opened any."""
 
     @abstractmethod
     async def close(self) -> None: ...

@@ -63,7 +63,7 @@ def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
 
 def _status(code: str) -> HTTPStatus:
     """The status of the refusal that speaks of itself by this code."""
-    if code == "invalid-credentials":
+    if code in ("invalid-credentials", "unauthenticated"):
         return HTTPStatus.UNAUTHORIZED
     return next(
         status_of(refusal) for refusal in _below(DomainError) if vars(refusal).get("code") == code

@@ -16,6 +16,7 @@ from application.shared.idempotency import KeyInUse
 from domain.identity.attempts import TooManyAttempts
 from domain.shared.errors import Conflict, DomainError, Forbidden, NotFound, RuleBroken
 from domain.shared.money import Money
+from interfaces.metrics import PROBLEMS, SHED
 
 MEDIA_TYPE: Final = "application/problem+json"
 MOST_PLACES: Final = 100  # that one problem names, so that no refusal is longer than its request
@@ -228,6 +229,8 @@ def document(problem: Problem, *, instance: str, request_id: str) -> dict[str, A
 
 
 def rendered(problem: Problem, request: Request) -> Response:
+    PROBLEMS.labels(problem.status.value, problem.code).inc()
+    request.state.problem = problem.code  # for the log
     instance = quote(request.scope["path"])
     body = document(problem, instance=instance, request_id=request.state.request_id)
     return Response(
@@ -239,6 +242,8 @@ def rendered(problem: Problem, request: Request) -> Response:
 
 
 async def answer(request: Request, error: Exception) -> Response:
+    if isinstance(error, StorageFailure):
+        SHED.labels(type(error).__name__).inc()
     return rendered(problem_of(error), request)
 
 

@@ -95,6 +95,8 @@ TABLE: Final = [
     Row("index", "/", OPEN),
     Row("live", "/livez", OPEN),
     Row("ready", "/readyz", OPEN),
+    Row("health", "/health", staff(200)),
+    Row("metrics", "/metrics", OPEN),
     Row("register_user", "/v1/users", PUBLIC_POST, a_registration()),
     Row("issue_token", "/v1/auth/token", OPEN, form=GRANT),
     Row("revoke_token", "/v1/auth/revoke", (204,) * 5, form="token=x"),

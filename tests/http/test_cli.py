@@ -21,6 +21,7 @@ from infrastructure.sql.migrating import Migrations
 from interfaces import cli, logs
 from interfaces.container import Container
 from interfaces.http.app import create_app
+from interfaces.metrics import SHARED
 from tests.builders import PASSWORD
 from tests.http.api import SECRET, application, running, settings
 from tests.servers import PostgresCluster
@@ -90,6 +91,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Served:
 
     monkeypatch.setattr(uvicorn, "run", serve)
     monkeypatch.setattr(logs, "configure", lambda _: None)
+    monkeypatch.setenv(SHARED, "")  # so that what is set meanwhile is undone
     return found
 
 

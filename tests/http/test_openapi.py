@@ -42,6 +42,8 @@ OPERATIONS: Final = {
     "index": "GET /",
     "live": "GET /livez",
     "ready": "GET /readyz",
+    "health": "GET /health",
+    "metrics": "GET /metrics",
     "register_user": "POST /v1/users",
     "list_users": "GET /v1/users",
     "get_own_profile": "GET /v1/users/me",

@@ -142,7 +142,14 @@ def test_the_guide_for_operators_works_as_it_stands(
     )
     try:
         waiting_until_ready(f"http://127.0.0.1:{port}", server)
-        assert shell(ask, tmp_path).count('{"status":"ok"}') == 2
+        told = shell(ask, tmp_path)
+        assert told.count('{"status":"ok"}') == 2
+        lived = 'tradepost_request_seconds_count{method="GET",route="/livez",status="200"}'
+        assert f"{lived} 1.0" in told
+        for _ in range(20):  # each on a connection of its own, which either worker may take
+            httpx.get(f"http://127.0.0.1:{port}/livez", trust_env=False).raise_for_status()
+        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+        assert f"{lived} 21.0" in metrics
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(30)
@@ -179,6 +186,17 @@ def test_the_commands_without_make_are_those_that_make_runs() -> None:
     steps = make("--always-make", "run")
     assert [line for line in without_make.splitlines() if line not in steps] == []
     assert any(step.startswith(".venv/bin/pytest ") for step in make("test"))
+
+
+def test_each_threat_names_tests_that_are_there() -> None:
+    _, _, rest = README.partition("\n## Security\n")
+    rows = [line for line in rest.partition("\n## ")[0].splitlines() if line.startswith("| ")][2:]
+    code = "\n".join(file.read_text(encoding="utf-8") for file in ROOT.glob("tests/**/test_*.py"))
+    defined = {*re.findall(r"def (test_\w+)\(", code)}
+    named = [re.findall(r"`(test_\w+)`", row) for row in rows]
+    assert len(rows) > 15
+    assert all(named)
+    assert {test for tests in named for test in tests} <= defined
 
 
 def make(*arguments: str) -> list[str]:

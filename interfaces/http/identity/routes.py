@@ -280,11 +280,7 @@ async def issue_token(
             client=request.headers.get("user-agent"),
             address=request.client.host if request.client else None,
         )
-    return Response(
-        TokenOut.of(grant).model_dump_json(),
-        headers={"Cache-Control": "no-store"},  # RFC 6749 §5.1
-        media_type="application/json",
-    )
+    return Response(TokenOut.of(grant).model_dump_json(), media_type="application/json")
 
 
 @auth.post("/revoke", status_code=HTTPStatus.NO_CONTENT)
