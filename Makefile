@@ -1,7 +1,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := run
-.PHONY: run test unit check format lock audit replay turmoil torture
+.PHONY: run test unit check format lock audit replay turmoil torture rehearsal
 .PHONY: bench bench-growth bench-memory bench-sign-in bench-import
 
 $(VENV)/.run: requirements.lock pyproject.toml
@@ -30,6 +30,9 @@ check: $(VENV)/.dev ## what must hold before anything is tested
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	mkdir -p build
+	TRADEPOST_DATABASE_URL=postgresql:///any $(BIN)/tradepost db upgrade --sql > build/upgrade.sql
+	$(BIN)/squawk build/upgrade.sql
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -53,6 +56,9 @@ turmoil: $(VENV)/.dev ## 64 clients do whatever they like for 30 s (ARGS="--data
 torture: $(VENV)/.dev ## servers and databases are killed while clients trade (ARGS="--seconds 20 --seed 2")
 	$(BIN)/python -m tests.torture --database sqlite $(ARGS)
 	$(BIN)/python -m tests.torture --database postgresql $(ARGS)
+
+rehearsal: $(VENV)/.dev ## the schema changes under 1 000 000 orders and live traffic (ARGS="--orders 10000")
+	$(BIN)/python -m tests.rehearsal $(ARGS)
 
 bench: $(VENV)/.dev ## how quick it is, beside the usual way and the possible (ARGS="--quick --only place")
 	$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -46,27 +46,25 @@ def _shop(settings: Settings | None = None) -> Container:
 
 def _ready_shop(settings: Settings | None = None) -> Container:
     """
-    A shop whose database has the schema that this version needs, or exit 3.
+    A shop whose database has a schema that this version can work with, or exit 3.
 
     An embedded file belongs to this process, so it is brought there; a server's schema is changed
     by its operator and nobody else.
     """
     shop = _shop(settings)
     settings = shop.settings()
-    if not settings.memory and settings.sqlite_file is not None and shop.migrations().is_behind():
-        shop.migrations().upgrade(report=typer.echo)
+    if not settings.memory and settings.sqlite_file is not None:
+        shop.migrations().upgrade_file(report=typer.echo)
     return _fitting(shop)
 
 
 def _fitting(shop: Container) -> Container:
-    """The shop as it is, if its database has the schema that this version needs, or exit 3."""
+    """The shop as it is, if this version can work with its database's schema, or exit 3."""
     if shop.settings().memory:
         return shop
-    migrations = shop.migrations()
-    if not migrations.is_current():
-        there = migrations.current() or "nothing"
-        advice = ": run `tradepost db upgrade`" if migrations.is_behind() else ""
-        _leave(NOT_READY, f"the schema is at {there}, this version needs {migrations.head}{advice}")
+    if objection := shop.migrations().objection():
+        advice = ": run `tradepost db upgrade`" if shop.migrations().is_behind() else ""
+        _leave(NOT_READY, objection + advice)
     return shop
 
 

@@ -2,12 +2,14 @@
 How a revision reaches a database: what Alembic runs for every command that needs one.
 
 `config.attributes` may hold `connection` (a synchronous one, which its owner guards against other
-upgrades), `database_url` (else it is the one of the settings) and `report` (told of every step).
+upgrades), `database_url` (else it is the one of the settings), `report` (told of every step) and
+`pauses` (the seconds before each further try of a step that waited for a lock in vain).
 """
 
 import asyncio
+import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, Literal
 
@@ -28,27 +30,38 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from infrastructure.sql.migrating import CONNECT_WITHIN, comparison
+from infrastructure.sql.migrating import (
+    CONNECT_WITHIN,
+    SERVES_SINCE_IS_THERE_SINCE,
+    VERSIONS,
+    Report,
+    comparison,
+    oldest_served,
+)
 from infrastructure.sql.schema import AddressJson, CurrencyCode, EnumText, SlugList, UtcDateTime
 from interfaces import settings
+from migrations.online import LIMITS
 
 LOCK: Final = int.from_bytes(b"tradepos")  # what everybody who migrates this database asks for
 PATIENCE: Final = 600  # seconds, as all times here
 PAUSE: Final = 0.1
 PATIENCE_WITH_A_FILE: Final = 60  # less, because nothing can interrupt SQLite while it waits
-# What waits for a lock makes all who come later wait for it, so it must not wait for long.
+TRIES: Final = 30  # to get the locks of a step
+BETWEEN_TRIES: Final = (1.0, 10.0)
+KEPT_WAITING: Final = {"55P03": "for its lock was not free", "40P01": "for it was in a deadlock"}
 POSTGRESQL_SETTINGS: Final = {
     "application_name": "tradepost db",
     "timezone": "UTC",
-    "lock_timeout": "500ms",
-    "statement_timeout": "15min",
+    **LIMITS,
     "idle_in_transaction_session_timeout": "60s",
 }
 
 config: Final = context.config
+TELL: Final[Report] = config.attributes.get("report", config.print_stdout)
 
 
 def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
@@ -90,14 +103,19 @@ def database_url() -> URL:
 
 
 def write_sql(url: URL) -> None:
-    context.configure(url=url, literal_binds=True, **options(url.get_backend_name()))
+    dialect = url.get_backend_name()
+    context.configure(
+        url=url, literal_binds=True, on_version_apply=note_whom_it_serves, **options(dialect)
+    )
+    if dialect != "sqlite":
+        for name, value in POSTGRESQL_SETTINGS.items():
+            context.execute(f"SET {name} = '{value}'")
     with context.begin_transaction():
         context.run_migrations()
 
 
-def migrate(connection: Connection) -> None:
+def migrate(connection: Connection, tell: Report) -> None:
     """Run the steps and report each once it cannot be undone by the failure of a later one."""
-    tell = config.attributes.get("report", config.print_stdout)
     if connection.dialect.name != "sqlite":
         run(connection, tell)
         return
@@ -108,10 +126,11 @@ def migrate(connection: Connection) -> None:
         tell(line)
 
 
-def run(connection: Connection, tell: Callable[[str], object]) -> None:
+def run(connection: Connection, tell: Report) -> None:
     def applied(
-        ctx: MigrationContext, step: MigrationInfo, heads: object, run_args: object
+        ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: object
     ) -> None:
+        note_whom_it_serves(ctx, step, heads, run_args)
         if isinstance(step.up_revision, Script) and step.is_migration:
             done = "upgraded to" if step.is_upgrade else "downgraded from"
             tell(f"{done} {step.up_revision.revision}: {step.up_revision.doc}")
@@ -122,6 +141,15 @@ def run(connection: Connection, tell: Callable[[str], object]) -> None:
         context.run_migrations()
         if dialect == "sqlite":
             refuse_orphans(connection)
+
+
+def note_whom_it_serves(
+    ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: object
+) -> None:
+    """Write down the oldest version that works with the schema: it does not know of this step."""
+    history = [*context.script.iterate_revisions(tuple(heads), "base")]
+    if any(script.revision == SERVES_SINCE_IS_THERE_SINCE for script in history):
+        ctx.execute(VERSIONS.update().values(serves_since=oldest_served(history)))
 
 
 @contextmanager
@@ -173,14 +201,38 @@ def migrate_file(url: URL) -> None:
     event.listen(engine, "connect", leave_begin_to_us)
     event.listen(engine, "begin", begin)
     with engine.connect() as connection:
-        migrate(connection)
+        migrate(connection, TELL)
 
 
 async def migrate_server(url: URL) -> None:
     arguments = {"server_settings": POSTGRESQL_SETTINGS, "timeout": CONNECT_WITHIN}
     engine = create_async_engine(url, poolclass=NullPool, connect_args=arguments)
-    async with our_turn(engine), engine.connect() as connection:
-        await connection.run_sync(migrate)
+    at_random = [random.uniform(*BETWEEN_TRIES) for _ in range(TRIES - 1)]  # noqa: S311 (no secret)
+    pauses = config.attributes.get("pauses", at_random)
+    done: list[str] = []
+
+    def tell(line: str) -> None:
+        done.append(line)
+        TELL(line)
+
+    async with our_turn(engine):
+        for pause in (*pauses, None):
+            try:
+                async with engine.connect() as connection:
+                    await connection.run_sync(migrate, tell)
+                return
+            except DBAPIError as error:
+                state = getattr(error.driver_exception, "sqlstate", None)
+                if state not in KEPT_WAITING or pause is None or (done and counts_steps()):
+                    raise
+                statement = " ".join(str(error.statement).split())
+            TELL(f"tried again in {pause:.0f} s, {KEPT_WAITING[state]}: {statement:.70}")
+            await asyncio.sleep(pause)
+
+
+def counts_steps() -> bool:
+    """Whether we were asked for a number of steps: another try would do as many again."""
+    return str(context.get_context().opts["destination_rev"]).startswith(("+", "-"))
 
 
 @asynccontextmanager
@@ -202,7 +254,7 @@ async def our_turn(engine: AsyncEngine) -> AsyncIterator[None]:
 if context.is_offline_mode():
     write_sql(database_url())
 elif (handed_in := config.attributes.get("connection")) is not None:
-    migrate(handed_in)
+    migrate(handed_in, TELL)
 elif (url := database_url()).get_backend_name() == "sqlite":
     migrate_file(url)
 else:

@@ -11,6 +11,10 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
+# Of the tables that are there before: the strongest lock on each, if it is more than a writer's.
+locks: dict[str, str] = {}
+rewrites: tuple[str, ...] = ()  # those whose every row is written anew
+expands = False  # whether the version before works with what is there afterwards
 
 
 def upgrade() -> None:

@@ -1,7 +1,8 @@
 """Which revision the schema of a database is at, and how to bring it to another."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,19 +17,34 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, NullPool, create_engine, inspect, make_url
+from sqlalchemy import (
+    Connection,
+    NullPool,
+    String,
+    column,
+    create_engine,
+    inspect,
+    make_url,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from application.shared.errors import StorageFailure
 from infrastructure.sql.full_text import VIRTUAL
 from infrastructure.sql.mapping import TABLES
+from infrastructure.sql.planning import PendingStep, locks, sizes
 
 T = TypeVar("T")
 Report = Callable[[str], object]
 
 SCRIPTS: Final = Path(__file__).parents[2] / "migrations"
 CONNECT_WITHIN: Final = 10  # seconds
+# Beside the revision: the oldest that a version may need and yet work with this schema.
+VERSIONS: Final = table("alembic_version", column("serves_since", String))
+SERVES_SINCE_IS_THERE_SINCE: Final = "0010"
 _COMPARISON: Final[dict[str, Any]] = {
     "target_metadata": TABLES[0].metadata,
     "compare_type": True,
@@ -55,6 +71,16 @@ _WITHOUT_VIRTUAL_TABLES: Final = {
     "include_name": _is_no_virtual_table,
     "include_object": _is_no_part_of_one,
 }
+
+
+# What an upgrade that was broken off may leave on PostgreSQL.
+_UNFINISHED: Final = """
+    SELECT 'build anew index ' || relname FROM pg_index JOIN pg_class ON oid = indexrelid
+    WHERE NOT indisvalid AND relnamespace = current_schema()::regnamespace
+    UNION ALL
+    SELECT 'validate constraint ' || conname FROM pg_constraint
+    WHERE NOT convalidated AND connamespace = current_schema()::regnamespace
+"""
 
 
 def comparison(dialect: str) -> dict[str, Any]:
@@ -104,6 +130,14 @@ class SchemaCheck:
         return self.current == self.head and not self.differences
 
 
+def oldest_served(history: Iterable[Script]) -> str:
+    """What the oldest version needs that works with the schema; the newest revision comes first."""
+    for step in history:
+        if not step.module.expands:
+            break
+    return step.revision
+
+
 def _to_nobody(_: str) -> None:
     """For those who want no report."""
 
@@ -131,6 +165,18 @@ class Migrations:
         """Bring the schema to `revision`. `report` gets a line per step, or the script if `sql`."""
         self._run(command.upgrade, revision, sql, report)
 
+    def upgrade_file(self, report: Report = _to_nobody) -> None:
+        """
+        Bring an SQLite file that is behind to the newest revision, all or nothing. If there was
+        something in it, it stays as it was in a file beside it, named after its revision.
+        """
+        current = self.current()
+        if not self._is_behind(current):
+            return
+        if current is not None:
+            report(f"kept as it was at {current}: {self._ask(_keep_copy)}")
+        self.upgrade(report=report)
+
     def downgrade(self, revision: str, sql: bool = False, report: Report = _to_nobody) -> None:
         """Bring the schema back to `revision`; `sql` takes a range, `0002:0001`."""
         self._run(command.downgrade, revision, sql, report)
@@ -139,8 +185,25 @@ class Migrations:
         """The revision of the database, None before the first; it is not created by asking."""
         return None if self._is_missing_file() else self._ask(_revision)
 
-    def is_current(self) -> bool:
-        return self.current() == self.head
+    def objection(self) -> str | None:
+        """Why this version cannot work with the database, None if it can."""
+        return self._against(None) if self._is_missing_file() else self._ask(self.objection_to)
+
+    def objection_to(self, connection: Connection) -> str | None:
+        """The same, of the database that is connected."""
+        there = _revision(connection)
+        if there == self.head:
+            return None
+        if (
+            there is not None
+            and there not in self._known
+            and _serves_since(connection) in self._known
+        ):
+            return None  # those who brought it further than we know have thought of us
+        return self._against(there)
+
+    def _against(self, there: str | None) -> str:
+        return f"the schema is at {there or 'nothing'}, this version needs {self.head}"
 
     def is_behind(self) -> bool:
         """Whether an upgrade would bring the schema to where this code needs it."""
@@ -167,6 +230,38 @@ class Migrations:
             )
             for step in self._known.values()
         ]
+
+    def plan(self) -> list[PendingStep]:
+        """What an upgrade to the newest revision would do."""
+        current = self.current()
+        if current is not None and current not in self._known:
+            raise MigrationFailed(self._against(current))
+        pending = [*self._scripts.iterate_revisions("head", current or "base")][::-1]
+        known_sizes = {} if self._is_missing_file() else self._ask(sizes)
+        works = current is not None
+        plan = []
+        for step in pending:
+            works_before, works = works, works and step.module.expands
+            plan.append(
+                PendingStep(
+                    step.revision,
+                    step.doc,
+                    locks(step, known_sizes, of_file=self._is_sqlite),
+                    step.module.rewrites,
+                    works_before,
+                    works,
+                    self._script_of(step),
+                )
+            )
+        return plan
+
+    def _script_of(self, step: Script) -> str:
+        """The SQL of one step, without the settings in front of it."""
+        parts: list[str] = []
+        start = step.down_revision
+        self.upgrade(f"{start}:{step.revision}" if start else step.revision, True, parts.append)
+        _, begin, rest = "".join(parts).partition("BEGIN;")
+        return (begin + rest).strip()
 
     def _is_behind(self, current: str | None) -> bool:
         return current != self.head and (current is None or current in self._known)
@@ -227,22 +322,39 @@ class Migrations:
             report(script.getvalue())
 
 
-async def revision_of(engine: AsyncEngine) -> str | None:
-    """The revision that the database is at; None if nothing was ever migrated there."""
-    async with engine.connect() as connection:
-        return await connection.run_sync(_revision)
-
-
 def _revision(connection: Connection) -> str | None:
     heads = MigrationContext.configure(connection).get_current_heads()
     return ", ".join(sorted(heads)) or None
 
 
+def _keep_copy(connection: Connection) -> Path:
+    file = connection.scalar(text("SELECT file FROM pragma_database_list WHERE name = 'main'"))
+    copy = Path(f"{file}.{_revision(connection)}")
+    unfinished = Path(f"{copy}.{os.getpid()}")
+    connection.rollback()
+    connection.execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        connection.execute(text("VACUUM INTO :file"), {"file": str(unfinished)})
+        return unfinished.replace(copy)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _serves_since(connection: Connection) -> str | None:
+    columns = inspect(connection).get_columns(VERSIONS.name)
+    if not any(found["name"] == "serves_since" for found in columns):
+        return None
+    return connection.scalar(select(VERSIONS.c.serves_since))
+
+
 def _differences(connection: Connection) -> tuple[str, ...]:
-    options = comparison(connection.dialect.name)
+    dialect = connection.dialect.name
+    if dialect == "postgresql" and (left := connection.scalars(text(_UNFINISHED)).all()):
+        return (*left,)
+    options = comparison(dialect)
     context = MigrationContext.configure(connection, opts=options)
     found = compare_metadata(context, options["target_metadata"])
-    if connection.dialect.name == "sqlite":
+    if dialect == "sqlite":
         there = inspect(connection)
         missing = [name for name in _VIRTUAL_TABLES if not there.has_table(name)]
         found = [*found, *(("add_table", _VIRTUAL_TABLES[name]) for name in missing)]

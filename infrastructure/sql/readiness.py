@@ -4,17 +4,17 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.shared.errors import StorageFailure
-from infrastructure.sql.migrating import Migrations, revision_of
+from infrastructure.sql.migrating import Migrations
 
 _SECONDS_KEPT: Final = 1.0
 
 
 class SchemaReadiness:
-    """Whether the database answers and has the schema that this code needs; kept for a second."""
+    """Whether the database answers, with a schema that serves this code; kept for a second."""
 
     def __init__(self, engine: AsyncEngine, migrations: Migrations) -> None:
         self._engine = engine
-        self._needed = migrations.head
+        self._migrations = migrations
         self._asked = float("-inf")
         self._answer: str | None = None
 
@@ -27,9 +27,7 @@ class SchemaReadiness:
 
     async def _ask(self) -> str | None:
         try:
-            there = await revision_of(self._engine)
+            async with self._engine.connect() as connection:
+                return await connection.run_sync(self._migrations.objection_to)
         except StorageFailure:
             return "the database does not answer"
-        if there != self._needed:
-            return f"the schema is at {there or 'nothing'}, this version needs {self._needed}"
-        return None

@@ -13,6 +13,9 @@ revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+locks: dict[str, str] = {}
+rewrites: tuple[str, ...] = ()
+expands = False
 
 MOMENT = sa.DateTime(timezone=True)
 JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")

@@ -14,6 +14,9 @@ revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
+locks: dict[str, str] = {}
+rewrites: tuple[str, ...] = ()
+expands = True
 
 # Fixed, so that to seed again, here or in another shop, is to seed the same: UUIDv7 of that moment.
 SEEDED_AT = datetime(2026, 11, 1, tzinfo=UTC)

@@ -12,6 +12,9 @@ revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
+locks = {"users": "SHARE ROW EXCLUSIVE"}
+rewrites: tuple[str, ...] = ()
+expands = True
 
 MOMENT = sa.DateTime(timezone=True)
 

@@ -13,10 +13,15 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
+from migrations import online
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
+locks = {"products": "ACCESS EXCLUSIVE"}
+rewrites: tuple[str, ...] = ()
+expands = False
 
 MOMENT = sa.DateTime(timezone=True)
 JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
@@ -37,16 +42,8 @@ def text(length: int) -> TypeEngine[str]:
 
 
 def upgrade() -> None:
-    # Plainly, for both databases can add a column without making the table anew.
-    op.add_column("products", sa.Column("tags", JSON, nullable=False, server_default="[]"))
     for name, columns, condition in _indexes():
-        op.create_index(
-            name,
-            "products",
-            columns,
-            sqlite_where=sa.text(condition),
-            postgresql_where=sa.text(condition),
-        )
+        online.create_index(name, "products", columns, where=condition)
 
     op.create_table(
         "tags",
@@ -101,6 +98,9 @@ def upgrade() -> None:
         _search_in_sqlite()
     else:
         _search_in_postgresql()
+    # Plainly, for both databases can add a column without making the table anew; and at the end,
+    # for from then on nobody can read the table.
+    op.add_column("products", sa.Column("tags", JSON, nullable=False, server_default="[]"))
 
 
 def downgrade() -> None:

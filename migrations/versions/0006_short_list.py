@@ -10,6 +10,9 @@ revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
+locks = {"product_search": "ACCESS EXCLUSIVE"}
+rewrites: tuple[str, ...] = ()
+expands = True
 
 
 def upgrade() -> None:

@@ -8,13 +8,22 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.types import TypeEngine
 
+from migrations import online
+
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
 depends_on = None
+locks = {
+    "orders": "ACCESS EXCLUSIVE",
+    "transfers": "SHARE ROW EXCLUSIVE",
+    "users": "SHARE ROW EXCLUSIVE",
+}
+rewrites: tuple[str, ...] = ()
+expands = True
 
 MOMENT = sa.DateTime(timezone=True)
-UNPAID = sa.text("status = 'pending' AND covered_minor = 0 AND total_minor > 0")
+UNPAID = "status = 'pending' AND covered_minor = 0 AND total_minor > 0"
 UNDECIDED = sa.text("status = 'pending'")
 # Each with what is checked of it, and of those before it.
 AMOUNTS: dict[str, dict[str, str]] = {
@@ -32,18 +41,11 @@ def text(length: int) -> TypeEngine[str]:
 
 
 def upgrade() -> None:
-    # What a version without these columns places is right as well: unpaid. In plain words, which
-    # both databases understand, because SQLite would otherwise make the table anew.
+    # What a version without these columns places is right as well: unpaid.
     for name, checks in AMOUNTS.items():
-        constraints = [f"CONSTRAINT ck_orders_{key} CHECK ({checks[key]})" for key in checks]
-        op.execute(
-            " ".join(
-                [f"ALTER TABLE orders ADD COLUMN {name} BIGINT DEFAULT 0 NOT NULL", *constraints]
-            )
-        )
-    op.create_index(
-        "ix_orders_unpaid", "orders", ["id"], sqlite_where=UNPAID, postgresql_where=UNPAID
-    )
+        named = {f"ck_orders_{key}": rule for key, rule in checks.items()}
+        online.add_column("orders", name, "BIGINT DEFAULT 0 NOT NULL", named)
+    online.create_index("ix_orders_unpaid", "orders", ["id"], where=UNPAID)
 
     op.create_table(
         "payments",

@@ -12,6 +12,9 @@ revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
+locks = {"orders": "SHARE ROW EXCLUSIVE", "users": "SHARE ROW EXCLUSIVE"}
+rewrites: tuple[str, ...] = ()
+expands = True
 
 MOMENT = sa.DateTime(timezone=True)
 

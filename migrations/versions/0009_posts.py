@@ -13,6 +13,9 @@ revision = "0009"
 down_revision = "0008"
 branch_labels = None
 depends_on = None
+locks = {"tags": "SHARE ROW EXCLUSIVE", "users": "SHARE ROW EXCLUSIVE"}
+rewrites: tuple[str, ...] = ()
+expands = True
 
 MOMENT = sa.DateTime(timezone=True)
 JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")

@@ -423,13 +423,42 @@ def test_workers_are_processes_that_build_the_service_themselves(
     assert served.options["workers"] == 2
 
 
+def test_a_file_that_is_behind_is_kept_as_it_was_before_it_is_served(
+    tradepost: Run, served: Served, folder: Path
+) -> None:
+    tradepost("db", "upgrade", "0001")
+    started = tradepost("serve")
+    assert started.code == DONE
+    assert f"kept as it was at 0001: {folder / 'tradepost.db.0001'}" in started.output
+    assert f"upgraded to {HEAD}: " in started.output
+    kept = {"DATABASE_URL": "sqlite:///tradepost.db.0001"}
+    assert tradepost("db", "current", **kept).output.startswith("the database is at 0001\n")
+    assert served.application is not None
+
+
+def advance(file: Path, *, since: str) -> None:
+    """What a newer version would leave, which thought of those back to `since`."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(
+            "UPDATE alembic_version SET version_num = '9999', serves_since = ?", (since,)
+        )
+        connection.commit()
+
+
+def test_a_file_that_a_newer_version_keeps_fit_for_this_one_is_served(
+    tradepost: Run, served: Served, folder: Path
+) -> None:
+    tradepost("db", "upgrade")
+    advance(folder / "tradepost.db", since=HEAD)
+    assert tradepost("serve").code == DONE
+    assert served.application is not None
+
+
 def test_a_file_of_a_newer_version_is_left_alone(
     tradepost: Run, served: Served, folder: Path
 ) -> None:
     tradepost("db", "upgrade")
-    with closing(sqlite3.connect(folder / "tradepost.db")) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-        connection.commit()
+    advance(folder / "tradepost.db", since="9999")
     for arguments in (("serve",), ADA):
         refused = tradepost(*arguments, PASSWORD=PASSWORD)
         assert refused.code == OTHER_SCHEMA

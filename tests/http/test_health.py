@@ -79,6 +79,21 @@ async def test_with_no_schema_at_all_it_is_not_ready(untouched: str) -> None:
         await is_not_ready(opened, f"the schema is at nothing, this version needs {HEAD}")
 
 
+@pytest.mark.parametrize(("since", "ready"), [(HEAD, True), ("9999", False)])
+async def test_a_schema_that_is_ahead_will_do_if_it_was_made_for_this_version_too(
+    untouched: str, since: str, ready: bool
+) -> None:
+    await asyncio.to_thread(Migrations(untouched).upgrade)
+    async with opened_sql("postgresql", untouched) as opened:
+        async with opened.container.engine().begin() as connection:
+            ahead = text("UPDATE alembic_version SET version_num = '9999', serves_since = :since")
+            await connection.execute(ahead, {"since": since})
+        if ready:
+            assert content(await Caller(opened.http).get("/readyz"), 200) == {"status": "ok"}
+        else:
+            await is_not_ready(opened, f"the schema is at 9999, this version needs {HEAD}")
+
+
 async def is_not_ready(opened: Opened, reason: str) -> None:
     nobody = Caller(opened.http)
     refused = await nobody.get("/readyz")

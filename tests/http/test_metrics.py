@@ -97,7 +97,7 @@ async def test_orders_are_counted_by_how_many_share_a_transaction(api: Api) -> N
             asyncio.create_task(api.customer.post("/v1/orders", basket((product, 1))))
             for _ in range(3)
         ]
-        while cohorts.waiting < 3:
+        while cohorts.waiting < 3:  # noqa: ASYNC110 - it is a number
             await asyncio.sleep(0.001)
         assert (await scraped(api))["tradepost_orders_waiting"] == 3
     for answer in await asyncio.gather(*orders):

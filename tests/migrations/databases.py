@@ -181,11 +181,16 @@ def contents(database: Database) -> Contents:
     return within(database, read)
 
 
-def fill(database: Database, *, first: int = 0) -> None:
-    """Put ROWS rows into every table that is there, numbered from `first`."""
+def tables_of(database: Database) -> list[sa.Table]:
+    """What is there to be filled."""
+    return within(database, _tables)
+
+
+def fill(database: Database, *, first: int = 0, tables: Sequence[sa.Table] | None = None) -> None:
+    """Put ROWS rows into these tables, or every one that is there, numbered from `first`."""
 
     def insert(connection: Connection) -> None:
-        for table in _tables(connection):
+        for table in _tables(connection) if tables is None else tables:
             numbers = range(first, first + ROWS)
             values = [{c.name: _value(c, n, first) for c in table.columns} for n in numbers]
             connection.execute(sa.insert(table), values)

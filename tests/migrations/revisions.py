@@ -47,8 +47,11 @@ _FRAME: Final = '''\
 import sqlalchemy as sa
 from alembic import op
 
+from migrations import online
+
 revision = "{revision}"
 down_revision = {previous!r}
+expands = True
 
 
 def upgrade() -> None:
@@ -60,9 +63,9 @@ def downgrade() -> None:
 '''
 
 
-def write(folder: Path, **steps: str) -> Path:
+def write(folder: Path, *, after: str | None = None, **steps: str) -> Path:
     """The folder, with a revision per step in it: its name, and the body of its upgrade."""
-    previous = None
+    previous = after
     for revision, upgrade in steps.items():
         text = _FRAME.format(
             title=f"step {revision}",

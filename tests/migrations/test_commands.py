@@ -1,6 +1,8 @@
 """The commands that an operator types: `tradepost db …`, and plain `alembic`."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from infrastructure.sql.migrating import SCRIPTS, Migrations
 from interfaces.commands.db import db_commands
-from tests.migrations.databases import Database, execute
+from tests.migrations.databases import Database, PostgresDatabase, SqliteFile, execute, rows
 
 DONE, FAILED, WRONG_USE, OTHER_SCHEMA = range(4)
 HEAD: Final = Migrations("sqlite://").head
@@ -117,6 +119,31 @@ def test_nor_one_that_somebody_changed(run: Run, database: Database) -> None:
     assert found.stdout.endswith("this would mend them:\n  remove column users shoe_size\n")
 
 
+BROKEN_OFF: Final = {
+    "an index": (
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_orders_unpaid'::regclass",
+        "  build anew index ix_orders_unpaid\n",
+    ),
+    "a rule": (
+        "ALTER TABLE posts DROP CONSTRAINT ck_posts_views_not_negative,"
+        " ADD CONSTRAINT ck_posts_views_not_negative CHECK (view_count >= 0) NOT VALID",
+        "  validate constraint ck_posts_views_not_negative\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("statement", "words"), BROKEN_OFF.values(), ids=BROKEN_OFF)
+def test_nor_one_where_an_upgrade_was_broken_off(
+    empty_postgresql: Callable[[], PostgresDatabase], statement: str, words: str
+) -> None:
+    database = empty_postgresql()
+    Migrations(database.url).upgrade()
+    execute(database, statement)
+    found = commands(database.url)("check")
+    assert found.exit_code == OTHER_SCHEMA
+    assert found.stdout.endswith(f"this would mend them:\n{words}")
+
+
 def test_history_tells_what_was_applied(run: Run) -> None:
     run("upgrade", "0001")
     assert run("history").stdout.splitlines()[:2] == [
@@ -130,6 +157,80 @@ def test_history_tells_what_was_applied(run: Run) -> None:
     ]
 
 
+def test_a_plan_tells_what_each_step_keeps_others_from(
+    empty_postgresql: Callable[[], PostgresDatabase],
+) -> None:
+    database = empty_postgresql()
+    run = commands(database.url)
+    run("upgrade", "0006")
+    before = database.schema()
+    planned = run("plan")
+    assert planned.exit_code == DONE
+    at, head, *lines = planned.stdout.splitlines()
+    assert at == "the database is at 0006"
+    assert re.split("  +", head) == [
+        *("revision", "what runs now works", "locks", "meanwhile", "size", "rewritten")
+    ]
+    (size,) = rows(database, "SELECT pg_total_relation_size('orders') / 1024")[0]
+    assert re.split("  +", lines[0]) == [
+        *("0007", "before and after", "orders (ACCESS EXCLUSIVE)", "nobody reads or writes"),
+        *(f"{size} KiB", "no"),
+    ]
+    assert re.split("  +", lines[1])[:3] == ["", "transfers (SHARE ROW EXCLUSIVE)", "nobody writes"]
+    assert "-- 0007: payments and refunds" in lines
+    assert "ALTER TABLE orders VALIDATE CONSTRAINT ck_orders_covered_in_range;" in lines
+    assert "CREATE TABLE users (" not in lines
+    assert not any(line.startswith("SET application_name") for line in lines)
+    assert database.schema() == before
+
+
+def test_a_plan_for_machines_is_one_document(run: Run, database: Database) -> None:
+    steps = json.loads(run("plan", "--json").stdout)
+    assert [step["revision"] for step in steps] == [
+        revision.revision for revision in Migrations(database.url).history()
+    ]
+    assert not any(step["works_before"] or step["works_after"] for step in steps)
+    run("upgrade", "0003")
+    steps = json.loads(run("plan", "--json").stdout)
+    assert [(step["revision"], step["works_before"], step["works_after"]) for step in steps][
+        :2
+    ] == [
+        ("0004", True, False),
+        ("0005", False, False),
+    ]
+    assert steps[0]["rewrites"] == []
+    assert "CREATE TABLE tags" in steps[0]["sql"]
+    assert steps[0]["sql"].endswith("COMMIT;")
+    (lock,) = steps[0]["locks"]
+    if isinstance(database, SqliteFile):
+        assert lock == {
+            "of": "the file",
+            "mode": "RESERVED",
+            "bytes": database.path.stat().st_size,
+        }
+    else:
+        assert (lock["of"], lock["mode"]) == ("products", "ACCESS EXCLUSIVE")
+        assert lock["bytes"] > 0
+        later = {lock["of"]: lock["bytes"] for step in steps[1:] for lock in step["locks"]}
+        assert later["product_search"] is None  # it is not there yet
+
+
+def test_a_plan_of_nothing_says_so(run: Run) -> None:
+    run("upgrade")
+    planned = run("plan")
+    assert planned.exit_code == DONE
+    assert planned.stdout == f"the database is at {HEAD}\nnothing is pending\n"
+    assert json.loads(run("plan", "--json").stdout) == []
+
+
+def test_where_a_newer_version_was_there_is_no_plan(run: Run, database: Database) -> None:
+    run("upgrade")
+    execute(database, "UPDATE alembic_version SET version_num = '9999'")
+    refused = run("plan")
+    assert refused.exit_code == FAILED
+    assert refused.stderr == (f"tradepost db: the schema is at 9999, this version needs {HEAD}\n")
+
+
 @pytest.mark.parametrize("url", UNREACHABLE.values(), ids=UNREACHABLE)
 @pytest.mark.parametrize("command", ["upgrade", "downgrade base"])
 def test_a_database_out_of_reach_is_one_line(url: str, command: str) -> None:
@@ -140,7 +241,7 @@ def test_a_database_out_of_reach_is_one_line(url: str, command: str) -> None:
     assert refused.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", ["current", "check", "history"])
+@pytest.mark.parametrize("command", ["current", "check", "history", "plan"])
 def test_a_server_out_of_reach_is_one_line(command: str) -> None:
     refused = commands(UNREACHABLE["no server"])(command)
     assert refused.exit_code == FAILED
@@ -152,10 +253,11 @@ def test_to_look_for_a_file_does_not_make_it(tmp_path: Path) -> None:
     assert run("current").exit_code == DONE
     assert run("check").exit_code == OTHER_SCHEMA
     assert run("history").exit_code == DONE
+    assert run("plan").exit_code == DONE
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["upgrade", "current", "check", "history"])
+@pytest.mark.parametrize("command", ["upgrade", "current", "check", "history", "plan"])
 def test_a_file_that_is_no_database_is_one_line(tmp_path: Path, command: str) -> None:
     (tmp_path / "shop.db").write_text("Dear diary, " * 100, encoding="utf-8")
     refused = commands(f"sqlite+aiosqlite:///{tmp_path}/shop.db")(command)

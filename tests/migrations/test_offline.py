@@ -50,5 +50,10 @@ def test_a_script_may_begin_at_a_revision(
     assert migrations.check().fits
 
 
+def test_the_script_waits_no_longer_for_a_lock_than_an_upgrade_does() -> None:
+    settings, _, _ = script(revision="0007:0008").partition("BEGIN;")
+    assert "SET lock_timeout = '500ms';" in settings.splitlines()
+
+
 def test_the_script_is_the_same_every_time() -> None:
     assert script(revision="head") == script(revision="head")

@@ -10,7 +10,8 @@ from typing import Final
 
 import pytest
 from alembic import command
-from sqlalchemy import NullPool, func, select, text
+from sqlalchemy import NullPool, create_engine, func, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from infrastructure.sql.migrating import Migrations
@@ -93,7 +94,6 @@ def test_an_index_is_built_while_others_wait_for_their_turn(
 
 
 async def count(connection: AsyncConnection, query: str) -> int:
-    await connection.rollback()  # the view of activity stays the same within a transaction
     return int(await connection.scalar(text(query)) or 0)
 
 
@@ -102,6 +102,8 @@ async def test_when_the_one_who_upgrades_dies_the_next_goes_on(
 ) -> None:
     engine = create_async_engine(postgresql.url, poolclass=NullPool)
     holder, observer = await engine.connect(), await engine.connect()
+    # Within a transaction the view of activity stays the same, and new indexes wait for its end.
+    await observer.execution_options(isolation_level="AUTOCOMMIT")
     await holder.execute(select(func.pg_advisory_lock(LOCK)))
     pid = await holder.scalar(select(func.pg_backend_pid()))
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_try_advisory_lock%'"
@@ -119,6 +121,95 @@ async def test_when_the_one_who_upgrades_dies_the_next_goes_on(
     await holder.invalidate()
     await holder.close()
     await observer.close()
+
+
+SHOP: Final = {
+    "a": revisions.NEW_TABLE.format(name="first"),
+    "b": revisions.NEW_TABLE.format(name="second"),
+    "c": 'op.execute("ALTER TABLE first ADD COLUMN name TEXT")',
+}
+WAITED: Final = (
+    "tried again in 0 s, for its lock was not free: ALTER TABLE first ADD COLUMN name TEXT"
+)
+
+
+class Reader:
+    """Somebody who reads a table of the shop and takes their time."""
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._engine = create_engine(database.url.replace("asyncpg", "psycopg"))
+        self._connection = self._engine.connect()
+
+    def read(self) -> None:
+        self._connection.execute(text("SELECT count(*) FROM first"))
+
+    def leave(self) -> None:
+        self._connection.close()
+        self._engine.dispose()
+
+
+@pytest.fixture
+def reader(postgresql: PostgresDatabase) -> Iterator[Reader]:
+    reader = Reader(postgresql)
+    yield reader
+    reader.leave()
+
+
+def test_a_step_that_waited_in_vain_is_tried_again_and_those_before_it_are_not(
+    postgresql: PostgresDatabase, reader: Reader, tmp_path: Path
+) -> None:
+    config = alembic(postgresql.url, revisions.write(tmp_path, **SHOP))
+    command.upgrade(config, "a")
+    told: list[str] = []
+
+    def listen(line: str) -> None:
+        told.append(line)
+        if told.count(WAITED) == 2:
+            reader.leave()
+
+    config.attributes.update(report=listen, pauses=[0.0] * 3)
+    reader.read()
+    command.upgrade(config, "head")
+    assert told == ["upgraded to b: step b", WAITED, WAITED, "upgraded to c: step c"]
+
+
+def test_who_waited_in_vain_too_often_gives_up_and_can_come_back(
+    postgresql: PostgresDatabase, reader: Reader, tmp_path: Path
+) -> None:
+    config = alembic(postgresql.url, revisions.write(tmp_path, **SHOP))
+    command.upgrade(config, "a")
+    config.attributes["pauses"] = [0.0]
+    reader.read()
+    with pytest.raises(DBAPIError, match="lock timeout"):
+        command.upgrade(config, "head")
+    assert Migrations(postgresql.url).current() == "b"
+    reader.leave()
+    command.upgrade(config, "head")
+    assert Migrations(postgresql.url).current() == "c"
+
+
+def test_a_number_of_steps_is_never_more_than_that(
+    postgresql: PostgresDatabase, reader: Reader, tmp_path: Path
+) -> None:
+    """To try two again after one of them was done would be three."""
+    config = alembic(postgresql.url, revisions.write(tmp_path, **SHOP))
+    command.upgrade(config, "a")
+    config.attributes["pauses"] = [0.0] * 3
+    reader.read()
+    with pytest.raises(DBAPIError, match="lock timeout"):
+        command.upgrade(config, "+2")
+    assert Migrations(postgresql.url).current() == "b"
+
+
+def test_a_failure_that_time_does_not_heal_is_not_tried_again(
+    postgresql: PostgresDatabase, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    config = alembic(postgresql.url, revisions.write(tmp_path, a=revisions.FAILURE))
+    config.attributes["report"] = told.append
+    with pytest.raises(DBAPIError, match="no_such_table"):
+        command.upgrade(config, "head")
+    assert told == []
 
 
 def test_a_busy_table_is_not_waited_for_long(postgresql: PostgresDatabase, tmp_path: Path) -> None:
