@@ -1,7 +1,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := run
-.PHONY: run test unit check format lock audit replay turmoil torture rehearsal
+.PHONY: run test unit check format lock audit replay turmoil torture rehearsal failover
 .PHONY: bench bench-growth bench-memory bench-sign-in bench-import
 
 $(VENV)/.run: requirements.lock pyproject.toml
@@ -59,6 +59,9 @@ torture: $(VENV)/.dev ## servers and databases are killed while clients trade (A
 
 rehearsal: $(VENV)/.dev ## the schema changes under 1 000 000 orders and live traffic (ARGS="--orders 10000")
 	$(BIN)/python -m tests.rehearsal $(ARGS)
+
+failover: $(VENV)/.dev ## five primaries die under orders, and their standbys take over (ARGS="--rounds 1")
+	$(BIN)/python -m tests.replication $(ARGS)
 
 bench: $(VENV)/.dev ## how quick it is, beside the usual way and the possible (ARGS="--quick --only place")
 	$(BIN)/python -m tests.benchmarks $(ARGS)

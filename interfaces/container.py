@@ -64,6 +64,7 @@ from infrastructure.sql.ordering.queries import SqlOrderQueries
 from infrastructure.sql.readers import reader_of
 from infrastructure.sql.readiness import SchemaReadiness
 from infrastructure.sql.reporting.queries import SqlReports
+from infrastructure.sql.standby import Standby
 from infrastructure.sql.tally import begin_tally
 from infrastructure.sql.unit_of_work import SqlUnitOfWork
 from infrastructure.sql.watching import Backlog, connections_of
@@ -84,9 +85,20 @@ def _reads(
     )
 
 
+def _replica_of(shop: "Container") -> "Container":
+    """A shop that looks into the standby, and works where this one does."""
+    url = shop.settings().read_database_url
+    replica = Container(
+        settings=providers.Object(shop.settings().model_copy(update={"database_url": url}))
+    )
+    replica.work.override(shop.work)
+    return replica
+
+
 class Container(containers.DeclarativeContainer):
     """The one place where every abstraction meets its implementation."""
 
+    __self__ = providers.Self()
     settings = providers.Dependency(instance_of=Settings)
     clock = providers.Object(utc_now)
     backend = providers.Callable(
@@ -107,6 +119,8 @@ class Container(containers.DeclarativeContainer):
     engine = providers.Singleton(connect, settings.provided.database_url, limits)
     reader = providers.Singleton(reader_of, engine, limits)
     migrations = providers.Singleton(Migrations, settings.provided.database_url)
+    replica = providers.Singleton(_replica_of, __self__)
+    standby = providers.Singleton(Standby, reader, replica.provided.reader.call())
 
     sessions = _reads(backend, (MemorySessionQueries, memory), (SqlSessionQueries, engine))
     tokens = providers.Singleton(
@@ -238,11 +252,25 @@ def joining(
     return lambda: Joined(outer, first)
 
 
+async def looking(shop: Container) -> Container:
+    """The shop to look into: its replica, if it has one that knows all that it knows itself."""
+    settings = shop.settings()
+    if settings.read_database_url is None or settings.memory:
+        return shop
+    return shop.replica() if await shop.standby().has_caught_up() else shop
+
+
 async def close(container: Container) -> None:
     """Finish what runs, then give back what the container holds."""
     await container.runner().drain(container.settings().shutdown_seconds)
     await container.cohorts().close()
     container.hasher().close()
+    if container.settings().read_database_url:
+        await _disconnect(container.replica())
     if not container.settings().memory:
-        await container.reader().close()
-        await container.engine().dispose()
+        await _disconnect(container)
+
+
+async def _disconnect(container: Container) -> None:
+    await container.reader().close()
+    await container.engine().dispose()

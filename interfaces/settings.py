@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -18,6 +18,11 @@ from domain.shared.money import Currency
 SHORTEST_SECRET: Final = 32  # bytes: the output of SHA-256, as RFC 7518 §3.2 asks for HS256
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")  # RFC 6454, ASCII
 _DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+_SEVERAL_SERVERS: Final = re.compile(
+    r"(?P<user>postgresql[^:]*://(?:[^@/?]*@)?)(?P<servers>[^@/?]*,[^@/?]*)(?P<rest>(?:[/?].*)?)"
+)
+_SERVER: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(?::(\d+))?")
+_PORT: Final = "5432"
 
 
 class UnusableSettings(Exception):
@@ -41,6 +46,7 @@ class Settings(BaseSettings):
     )
 
     database_url: str = "sqlite+aiosqlite:///tradepost.db"
+    read_database_url: str | None = None  # of a standby, which is read while it has caught up
     memory: bool = False  # keep everything in this process, for a demonstration
     secret_key: SecretStr | None = None
     previous_secret_key: SecretStr | None = None  # what it signed still counts, until it is gone
@@ -76,7 +82,8 @@ class Settings(BaseSettings):
         if not colon or driver not in _DRIVERS.values():
             raise ValueError("begins with neither sqlite:// nor postgresql://")
         try:
-            parsed = make_url(driver + colon + rest)
+            url = _for_sqlalchemy(driver + colon + rest)
+            parsed = make_url(url)
         except (ArgumentError, ValueError):
             raise ValueError("is no database URL") from None
         if parsed.host and driver == _DRIVERS["sqlite"]:
@@ -87,7 +94,20 @@ class Settings(BaseSettings):
         folder = Path(parsed.database or "").parent
         if driver == _DRIVERS["sqlite"] and not folder.is_dir():
             raise ValueError("names a file in a folder that is not there")
-        return driver + colon + rest
+        return url
+
+    @field_validator("read_database_url")
+    @classmethod
+    def _of_one_standby(cls, given: str | None, info: ValidationInfo) -> str | None:
+        if given is None:
+            return None
+        url: str = cls._with_driver(given)
+        primary: str = info.data.get("database_url", url)
+        if not (url.startswith("postgresql") and primary.startswith("postgresql")):
+            raise ValueError("is the URL of a standby, and only PostgreSQL has such")
+        if "," in make_url(url).query.get("host", ""):
+            raise ValueError("names more than one server")
+        return url
 
     @field_validator("currency")
     @classmethod
@@ -136,6 +156,23 @@ class Settings(BaseSettings):
 
 
 _SECRET_OF_THIS_PROCESS: Final = secrets.token_urlsafe(SHORTEST_SECRET)
+
+
+def _for_sqlalchemy(url: str) -> str:
+    """Several servers as `?host=a,b&port=1,2`; unless told otherwise, whichever takes writes."""
+    several = _SEVERAL_SERVERS.fullmatch(url)
+    if several is None:
+        return url
+    found = [_SERVER.fullmatch(server) for server in several["servers"].split(",")]
+    query = {
+        "host": ",".join(server[1].strip("[]") for server in found if server),
+        "port": ",".join(server[2] or _PORT for server in found if server),
+        "target_session_attrs": "read-write",
+    }
+    if None in found:
+        raise ValueError(url)
+    parsed = make_url(several["user"] + several["rest"])
+    return parsed.set(query={**query, **parsed.query}).render_as_string(hide_password=False)
 
 
 def _kept_secret(file: Path) -> str:

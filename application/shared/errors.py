@@ -75,6 +75,12 @@ class Busy(TransientFailure):
     """A lock was not to be had in time."""
 
 
+class Demoted(TransientFailure):
+    """The server takes no writes any more; another one does, or will."""
+
+    code = "unavailable"
+
+
 class NameCollision(TransientFailure):
     """A name made at random was taken."""
 

@@ -1,9 +1,7 @@
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
 from sqlalchemy import URL, Connection, event, exc, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -11,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolResetState
 from sqlalchemy.util import await_only
 
-from application.shared.errors import Busy, Overloaded, Unavailable
+from application.shared.errors import Busy, Demoted, Overloaded, Unavailable
 from infrastructure.sql.failures import meaning
 from infrastructure.sql.mapping import map_domain
+from infrastructure.sql.servers import Servers
 from infrastructure.sql.tally import count_statement
 
 
@@ -61,7 +60,7 @@ def connect(url: str, limits: Limits) -> AsyncEngine:
             **pool,
             pool_pre_ping=True,
             pool_recycle=1800,
-            async_creator=_creator(parsed, limits),
+            async_creator=servers_of(parsed, limits).connect,
         )
     event.listen(engine.sync_engine, "handle_error", _translate)
     event.listen(engine.sync_engine, "before_cursor_execute", count_statement)
@@ -80,25 +79,9 @@ def session_settings(limits: Limits) -> dict[str, str]:
     }
 
 
-def dsn_of(url: URL) -> str:
-    """The URL as the driver itself knows it."""
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
-
-
-def _creator(url: URL, limits: Limits) -> Callable[..., Awaitable[asyncpg.Connection]]:
-    settings, dsn = session_settings(limits), dsn_of(url)
-
-    async def create() -> asyncpg.Connection:
-        try:
-            return await asyncpg.connect(
-                dsn, timeout=limits.connect_timeout, server_settings=settings
-            )
-        except Exception as error:
-            if failure := meaning(error):
-                raise failure from error
-            raise Unavailable("the database refused the connection") from error
-
-    return create
+def servers_of(url: URL, limits: Limits) -> Servers:
+    """Where PostgreSQL is, and how we connect to it."""
+    return Servers(url, settings=session_settings(limits), patience=limits.connect_timeout)
 
 
 def _prepare_sqlite(engine: AsyncEngine, limits: Limits) -> None:
@@ -165,7 +148,10 @@ def _translate(context: ExceptionContext) -> None:
     error = context.sqlalchemy_exception or context.original_exception
     if context.is_disconnect:
         raise Unavailable("the connection was lost") from error
-    if failure := meaning(error):
+    failure = meaning(error)
+    if isinstance(failure, Demoted):
+        context.is_disconnect = True  # and the pool connects anew, with whoever takes writes now
+    if failure:
         raise failure from error
 
 

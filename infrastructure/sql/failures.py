@@ -11,6 +11,7 @@ from sqlalchemy import Index, UniqueConstraint, exc
 from application.shared.errors import (
     Busy,
     Deadlock,
+    Demoted,
     InUse,
     Overloaded,
     SerializationFailure,
@@ -24,6 +25,7 @@ from infrastructure.sql.schema import VIOLATIONS, metadata
 _BY_SQLSTATE: Final[dict[str, type[StorageFailure]]] = {
     "40001": SerializationFailure,
     "40P01": Deadlock,
+    "25006": Demoted,  # it is a standby, and cannot write
     "55P03": Busy,  # lock_timeout
     "57014": Unavailable,  # statement_timeout
     "53300": Overloaded,  # too many connections

@@ -9,7 +9,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.shared.errors import Overloaded
-from infrastructure.sql.database import Limits, dsn_of, session_settings
+from infrastructure.sql.database import Limits, servers_of
 from infrastructure.sql.failures import meaning
 from infrastructure.sql.pages import AnyRow
 from infrastructure.sql.reading import Connections, Query, Reader
@@ -51,7 +51,7 @@ class PoolReader(Reader):
     """PostgreSQL by its own driver: no transaction, no ping before and no reset after."""
 
     def __init__(self, engine: AsyncEngine, limits: Limits) -> None:
-        self._url = engine.url
+        self._servers = servers_of(engine.url, limits)
         self._limits = limits
         self._opening = asyncio.Lock()
         self._pool: asyncpg.Pool | None = None
@@ -104,14 +104,12 @@ class PoolReader(Reader):
         async with self._opening:
             if self._pool is None:
                 self._pool = await asyncpg.create_pool(
-                    dsn_of(self._url),
-                    min_size=1,
+                    connect=lambda _, **options: self._servers.connect(**options),
+                    min_size=0,
                     max_size=self._limits.pool_size + self._limits.max_overflow,
                     connection_class=_Connection,
                     init=_teach_json,
                     statement_cache_size=_STATEMENTS_KEPT,
-                    timeout=self._limits.connect_timeout,
-                    server_settings=session_settings(self._limits),
                 )
             return self._pool
 

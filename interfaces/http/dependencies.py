@@ -9,7 +9,7 @@ from fastapi import Depends, Header, Request
 from fastapi.security import OAuth2PasswordBearer
 
 from application.identity.actor import Actor, Unauthenticated, known
-from interfaces.container import Container
+from interfaces.container import Container, looking
 from interfaces.http.problems import Problem
 from interfaces.http.solving import declared_only
 
@@ -34,9 +34,16 @@ def reading(pick: Callable[[type[Container]], Factory[Any]]) -> Any:
     """A service that only looks."""
 
     async def resolve(request: Request) -> Any:
-        return pick(cast(type[Container], shop_of(request)))()
+        request.state.looks_into = shop = await looking(shop_of(request))
+        return pick(cast(type[Container], shop))()
 
     return Depends(resolve)
+
+
+async def has_lost_its_replica(request: Request) -> bool:
+    """Whether it looked into a replica that is of no use any more."""
+    shop = shop_of(request)
+    return getattr(request.state, "looks_into", shop) is not shop and await looking(shop) is shop
 
 
 async def actor_of(request: Request) -> Actor | None:

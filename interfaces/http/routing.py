@@ -15,11 +15,17 @@ from fastapi.params import Form
 from fastapi.params import Query as QueryParameter
 from fastapi.routing import APIRoute
 
+from application.shared.errors import Unavailable
 from application.shared.idempotency import Answer, KeyReused, RequestKey
 from domain.shared.errors import DomainError
 from domain.shared.text import has_control_characters
 from interfaces.container import Container, joining
-from interfaces.http.dependencies import IdempotencyKey, actor_of, shop_of
+from interfaces.http.dependencies import (
+    IdempotencyKey,
+    actor_of,
+    has_lost_its_replica,
+    shop_of,
+)
 from interfaces.http.problems import Problem, answer, problem_of, validation_error
 from interfaces.http.solving import Plan, Unsolved, declared_only
 from interfaces.http.strict_json import decoded
@@ -77,9 +83,17 @@ class StrictRoute(APIRoute):
         _check_query(request, self._known, self._lists)
         done_with = await self.take_in(request)
         response: Response = await shop_of(request).runner()(
-            lambda: self.operate(request, handle), at_last=done_with
+            lambda: self._attempt(request, handle), at_last=done_with
         )
         return _not_modified(request, response) or response
+
+    async def _attempt(self, request: StrictRequest, handle: Handle) -> Response:
+        try:
+            return await self.operate(request, handle)
+        except Unavailable:
+            if not await has_lost_its_replica(request):
+                raise
+        return await self.operate(request, handle)
 
     async def _as_planned(self, request: Request) -> Response:
         async def body() -> Any:

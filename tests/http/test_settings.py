@@ -3,12 +3,15 @@
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Final
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
 from interfaces.settings import MissingSecret, Settings
 from tests.http.api import SECRET, settings
+
+WRITABLE: Final = "target_session_attrs=read-write"
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +30,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("postgresql+asyncpg://h/shop", "postgresql+asyncpg://h/shop"),
         ("postgresql:///shop?host=/run", "postgresql+asyncpg:///shop?host=/run"),
         ("postgresql://a:p%40ss@h/shop", "postgresql+asyncpg://a:p%40ss@h/shop"),
+        ("postgresql://a:b,c@h/shop", "postgresql+asyncpg://a:b,c@h/shop"),
+        (
+            "postgresql://a:p%40ss@h:1,i/shop",
+            f"postgresql+asyncpg://a:p%40ss@/shop?host=h%2Ci&port=1%2C5432&{WRITABLE}",
+        ),
+        (
+            "postgresql://[::1]:1,[::2]/shop?sslmode=require",
+            "postgresql+asyncpg:///shop?host=%3A%3A1%2C%3A%3A2&port=1%2C5432&sslmode=require"
+            f"&{WRITABLE}",
+        ),
+        (
+            "postgresql://h,i/shop?target_session_attrs=any",
+            "postgresql+asyncpg:///shop?host=h%2Ci&port=5432%2C5432&target_session_attrs=any",
+        ),
     ],
 )
 def test_a_database_is_named_with_or_without_its_driver(written: str, understood: str) -> None:
@@ -53,6 +70,12 @@ def test_a_database_is_named_with_or_without_its_driver(written: str, understood
         "sqlite://shop.db",
         "postgresql://",
         "postgresql://h:port/shop",
+        "postgresql://h,i",
+        "postgresql://h,/shop",
+        "postgresql://h:1,i:port/shop",
+        "postgresql://h,::1/shop",
+        "postgresql://h,[::1/shop",
+        "sqlite://h,i/shop",
         " sqlite:///shop.db",
     ],
 )
@@ -63,10 +86,35 @@ def test_what_is_no_database_of_ours_is_refused(url: str) -> None:
     assert error["loc"] == ("database_url",)
 
 
+def test_a_standby_is_named_with_or_without_its_driver() -> None:
+    understood = settings(
+        database_url="postgresql://h,i/shop", read_database_url="postgresql://i/shop"
+    )
+    assert understood.read_database_url == "postgresql+asyncpg://i/shop"
+
+
+@pytest.mark.parametrize(
+    ("primary", "standby"),
+    [
+        ("postgresql://h/shop", ""),
+        ("postgresql://h/shop", "postgresql://"),
+        ("postgresql://h/shop", "postgresql://i,j/shop"),
+        ("postgresql://h/shop", "sqlite:///shop.db"),
+        ("sqlite:///shop.db", "postgresql://i/shop"),
+    ],
+)
+def test_only_postgresql_has_a_standby_and_no_more_than_one(primary: str, standby: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        settings(database_url=primary, read_database_url=standby)
+    [error] = refused.value.errors()
+    assert error["loc"] == ("read_database_url",)
+
+
 def test_the_defaults_are_those_of_a_first_try() -> None:
     usual = settings()
     assert usual.database_url == "sqlite+aiosqlite:///tradepost.db"
     assert (usual.currency, usual.memory, usual.secret_key) == ("USD", False, None)
+    assert usual.read_database_url is None
 
 
 def test_a_file_has_its_own_secret_for_its_owner_alone(folder: Path) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, NullPool, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import await_only
 
-from infrastructure.sql.database import dsn_of
+from infrastructure.sql.servers import dsn_of
 from tests.migrations.databases import PostgresDatabase, alembic
 
 # The weakest first; what is above ROW EXCLUSIVE is more than a writer takes.

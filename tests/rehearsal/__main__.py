@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import make_url
 
-from infrastructure.sql.database import dsn_of
 from infrastructure.sql.migrating import SCRIPTS, Migrations
+from infrastructure.sql.servers import dsn_of
 from tests.benchmarks.growth import PAST_LINES, PAST_ORDERS
 from tests.benchmarks.load import Ask, Load, get, post, put
 from tests.migrations import revisions
