@@ -28,11 +28,12 @@ class Parted(TransientFailure):
 
 
 class Step(IntEnum):
-    """What is fetched, in this order, so that nobody who holds products waits for a key."""
+    """What is done for all, in this order, so that nobody who holds products waits for a key."""
 
     KEYS = 1
     USERS = 2
     PRODUCTS = 3
+    FLUSH = 4
 
 
 class Cohort:
@@ -71,7 +72,7 @@ class Cohort:
                 self._resume(step, Parted())
 
     async def ask(self, step: Step, question: Any) -> None:
-        """Wait until it has been fetched, or raise Parted."""
+        """Wait until it has been done, or raise Parted."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._asked[step].append((question, turn))
         self.rest()
@@ -94,7 +95,7 @@ class Cohort:
             raise type(failure)(*failure.args)
 
     async def _serve(self, step: Step) -> None:
-        await self._fetch(step, [question for question, _ in self._asked[step]])
+        await self._do(step, [question for question, _ in self._asked[step]])
         self._nobody_is_busy.clear()
         self._resume(step)
         if self._busy:
@@ -110,13 +111,15 @@ class Cohort:
             else:
                 turn.set_result(None)
 
-    async def _fetch(self, step: Step, questions: list[Any]) -> None:
+    async def _do(self, step: Step, questions: list[Any]) -> None:
         if step is Step.KEYS:
             at = max(at for _, at in questions)
             self.answers |= await self.work.keys.claim_all({key for key, _ in questions}, at=at)
         elif step is Step.USERS:
             for user in await self.work.users.find_all({*questions}):
                 self.users[UserId(user.id)] = user
+        elif step is Step.FLUSH:
+            await self.work.flush()
         else:
             wanted = {product for basket in questions for product in basket}
             ids = {ProductId(id) for id in wanted if isinstance(id, UUID)}

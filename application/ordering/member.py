@@ -54,7 +54,7 @@ class Member:
             await self._cohort.end()
 
     async def flush(self) -> None:
-        """All is checked at the end; what is wrong then shows when each tries alone."""
+        await self._cohort.ask(Step.FLUSH, None)
 
     async def commit(self) -> None:
         self._has_finished = True

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
 from application.ordering.checkout import BasketLine, Checkout
 from application.ordering.cohorts import Cohorts
-from application.ordering.queries import OrderFilter
+from application.ordering.queries import OrderDetails, OrderFilter
 from application.ordering.telling import Telling
 from application.shared.errors import Deadlock
 from application.shared.idempotency import Answer, RequestKey
@@ -25,8 +25,6 @@ from tests.contract.backends import Backend, SqlBackend
 from tests.contract.steps import everything, movements_of
 from tests.contract.test_checkout_costs import statements
 from tests.contract.test_telling import refusing
-
-BODY: Final = b'{"placed": true}'
 
 
 @dataclass(slots=True)
@@ -60,9 +58,8 @@ class Rush:
                 checkout = Checkout(lambda: Joined(outer), at_noon, tell=self.tell)
                 basket = [BasketLine(ProductId(product.id), 1)]
                 order = await checkout.place(actor_of(customer), basket)
-                answer = Answer(
-                    request_hash=b"-", status=201, headers=(), body=str(order.id).encode()
-                )
+                told = f"{order.id} is in version {order.version}"
+                answer = Answer(request_hash=b"-", status=201, headers=(), body=told.encode())
                 await outer.keys.keep(key, answer, until=NOON + timedelta(days=1))
                 await outer.commit()
             return answer
@@ -105,9 +102,8 @@ async def test_each_has_an_outcome_of_its_own(rush: Rush, backend: Backend) -> N
     assert [type(end) for end in (lost, stranger)] == [ProductNotFound, UserNotFound]
     assert await backend.stock(mug, cup) == [2, 0]
     for order, customer, lines in ((first, ada, 2), (second, bob, 1), (by_sku, bob, 2)):
-        details = await backend.orders.find(OrderId(order.id))
-        assert details is not None
-        assert (details.customer_id, len(details.items)) == (customer.id, lines)
+        assert (order.customer_id, len(order.lines)) == (customer.id, lines)
+        assert await backend.orders.find(OrderId(order.id)) == OrderDetails.of(order)
     assert [entry.type for entry in await backend.outbox()] == ["order.placed"] * 3
     left = [movement.stock_after for movement in await movements_of(backend, mug)]
     assert sorted(left) == [2, 3, 4, 5]
@@ -128,6 +124,7 @@ async def test_of_several_with_one_key_one_has_an_effect(rush: Rush, backend: Ba
 
     assert len({answer.body for answer in same}) == 1
     assert different.body != same[0].body
+    assert same[0].body.endswith(b" is in version 1")
     assert await backend.stock(mug) == [7]
     assert await rush.order_with(key, ada, mug) == same[0]
 

@@ -9,7 +9,7 @@ from tests.http.api import Api, basket, content, in_memory, problem
 
 # They take a form or a file, or leave it to the framework to make JSON of what they return.
 BY_THE_FRAMEWORK: Final = {
-    *("index", "live", "ready"),
+    *("index", "live", "ready", "health"),
     *("issue_token", "revoke_token", "list_own_sessions"),
     *("create_users", "deactivate_idle_users", "delete_inactive_users"),
     *("import_products", "export_products", "create_products", "update_products"),
