@@ -1,7 +1,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := run
-.PHONY: run test unit check format lock audit replay turmoil torture rehearsal failover
+.PHONY: run test unit check format lock audit replay turmoil torture rehearsal failover overload
 .PHONY: bench bench-growth bench-memory bench-sign-in bench-import
 
 $(VENV)/.run: requirements.lock pyproject.toml
@@ -62,6 +62,9 @@ rehearsal: $(VENV)/.dev ## the schema changes under 1 000 000 orders and live tr
 
 failover: $(VENV)/.dev ## five primaries die under orders, and their standbys take over (ARGS="--rounds 1")
 	$(BIN)/python -m tests.replication $(ARGS)
+
+overload: $(VENV)/.dev ## 2 000 clients, slow ones, and a database that stands still (ARGS="--seconds 10")
+	$(BIN)/python -m tests.overload $(ARGS)
 
 bench: $(VENV)/.dev ## how quick it is, beside the usual way and the possible (ARGS="--quick --only place")
 	$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -1,15 +1,20 @@
 """The command `tradepost`. Exit codes: 0 done, 1 failed, 2 wrong use, 3 not the needed schema."""
 
+import gc
+
+gc.disable()  # What is imported stays: looking for garbage in it takes a third of the time.
+
 import asyncio
 import json
 import os
 import secrets
 import sys
 import tempfile
+from contextlib import suppress
+from functools import partial
 from typing import Annotated, Any, Final
 
 import typer
-import uvicorn
 from dependency_injector import providers
 
 from application.identity.actor import OPERATOR
@@ -24,9 +29,10 @@ from interfaces.commands.orders import order_commands
 from interfaces.commands.users import user_commands
 from interfaces.commands.verify import verify_command
 from interfaces.container import Container
-from interfaces.http.app import create_app
 from interfaces.metrics import SHARED
 from interfaces.settings import MissingSecret, Settings, UnusableSettings, load
+
+tune_collector()
 
 FAILED: Final = 1
 WRONG_USE: Final = 2
@@ -58,6 +64,11 @@ def _ready_shop(settings: Settings | None = None) -> Container:
     return _fitting(shop)
 
 
+def _shop_to_verify() -> Container:
+    # A whole table may take longer than anybody waits for an answer. In seconds.
+    return _fitting(_shop(load().model_copy(update={"statement_timeout": 600.0})))
+
+
 def _fitting(shop: Container) -> Container:
     """The shop as it is, if this version can work with its database's schema, or exit 3."""
     if shop.settings().memory:
@@ -76,6 +87,12 @@ def serve(
     memory: Annotated[bool, typer.Option(help="keep everything in this process")] = False,
 ) -> None:
     """Serve the HTTP API."""
+    # Here, because no other command needs what takes so long to import.
+    import uvicorn
+
+    from interfaces.http.app import create_app
+    from interfaces.http.connections import TimedConnection
+
     settings = load()
     if memory:
         settings = settings.model_copy(update={"memory": True})
@@ -88,6 +105,7 @@ def serve(
     options: dict[str, Any] = {
         "host": host,
         "port": port,
+        "http": partial(TimedConnection, patience=settings.client_timeout),
         "log_config": None,
         "access_log": False,
         "server_header": False,
@@ -95,6 +113,7 @@ def serve(
         "forwarded_allow_ips": settings.trusted_proxies,
         "timeout_graceful_shutdown": round(settings.shutdown_seconds),
     }
+    _allow_many_connections()
     if workers == 1:
         served = create_app(shop)
         tune_collector()
@@ -108,6 +127,15 @@ def serve(
                 timeout_worker_healthcheck=30,  # of one that starts on a busy machine, too
                 **options,
             )
+
+
+def _allow_many_connections() -> None:
+    """Each is an open file, of which a process often has 1024 unless it asks for more."""
+    with suppress(ImportError, OSError, ValueError):  # not every system knows, or lets us
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _greet(shop: Container, address: str) -> None:
@@ -131,6 +159,8 @@ def _greet(shop: Container, address: str) -> None:
 @app.command("openapi")
 def print_openapi() -> None:
     """Print the OpenAPI document."""
+    from interfaces.http.app import create_app
+
     document = create_app(_shop(load().model_copy(update={"memory": True}))).openapi()
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
@@ -140,7 +170,7 @@ app.add_typer(catalog_commands(_ready_shop), name="catalog")
 app.add_typer(idempotency_commands(_ready_shop), name="idempotency")
 app.add_typer(order_commands(_ready_shop), name="orders")
 app.add_typer(user_commands(_ready_shop), name="users")
-app.command()(verify_command(lambda: _fitting(_shop())))
+app.command()(verify_command(_shop_to_verify))
 
 
 def _leave(code: int, line: str) -> None:

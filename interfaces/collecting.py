@@ -8,6 +8,6 @@ _THRESHOLDS: Final = (50_000, 20, 50)
 
 def tune_collector() -> None:
     """Let the garbage collector alone what is there by now, which stays, and come less often."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
+    gc.enable()

@@ -118,6 +118,11 @@ class Container(containers.DeclarativeContainer):
     )
     engine = providers.Singleton(connect, settings.provided.database_url, limits)
     reader = providers.Singleton(reader_of, engine, limits)
+    lone_engine = providers.Singleton(
+        connect,
+        settings.provided.database_url,
+        providers.Callable(limits, pool_size=1, max_overflow=0),
+    )
     migrations = providers.Singleton(Migrations, settings.provided.database_url)
     replica = providers.Singleton(_replica_of, __self__)
     standby = providers.Singleton(Standby, reader, replica.provided.reader.call())
@@ -152,7 +157,7 @@ class Container(containers.DeclarativeContainer):
     readiness: providers.Selector[Any] = providers.Selector(
         backend,
         memory=providers.Object(_always_ready),
-        sql=providers.Singleton(SchemaReadiness, engine, migrations),
+        sql=providers.Singleton(SchemaReadiness, lone_engine, migrations),
     )
 
     tally = providers.Object(begin_tally)
@@ -236,7 +241,10 @@ class Container(containers.DeclarativeContainer):
         usual=providers.Factory(Currency.of, settings.provided.currency),
     )
     cohorts = providers.Singleton(
-        Cohorts, begin=work.provider, sizes=providers.Factory(Observed, providers.Object(BATCH))
+        Cohorts,
+        begin=work.provider,
+        patience=settings.provided.pool_timeout,
+        sizes=providers.Factory(Observed, providers.Object(BATCH)),
     )
     checkout = providers.Factory(Checkout, begin=cohorts, clock=clock, tell=telling)
     fulfilment = providers.Factory(Fulfilment, begin=work.provider, clock=clock, tell=telling)
@@ -274,3 +282,4 @@ async def close(container: Container) -> None:
 async def _disconnect(container: Container) -> None:
     await container.reader().close()
     await container.engine().dispose()
+    await container.lone_engine().dispose()

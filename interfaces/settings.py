@@ -2,6 +2,7 @@ import os
 import re
 import secrets
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -64,11 +65,14 @@ class Settings(BaseSettings):
     password_hashers: int = Field(default=2, ge=1, le=64)  # at once; as many as there are cores
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
     max_import_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)  # of an imported file
+    max_requests: int | None = Field(default=None, ge=1)  # at once, in work or waiting for it
+    client_timeout: float = Field(default=10.0, gt=0)  # seconds, as all times here
+    request_timeout: float = Field(default=10.0, gt=0)
     shutdown_seconds: float = Field(default=20, gt=0)
 
     pool_size: int = Field(default=5, ge=1)
     max_overflow: int = Field(default=5, ge=0)
-    pool_timeout: float = Field(default=10.0, gt=0)  # seconds, as all times here
+    pool_timeout: float = Field(default=3.0, gt=0)
     connect_timeout: float = Field(default=2.0, gt=0)
     statement_timeout: float = Field(default=5.0, gt=0)
     lock_timeout: float = Field(default=2.0, gt=0)
@@ -137,6 +141,17 @@ class Settings(BaseSettings):
         """The file of an embedded database; None for a server."""
         driver, _, path = self.database_url.partition(":///")
         return Path(path.partition("?")[0]) if driver == _DRIVERS["sqlite"] else None
+
+    @property
+    def room(self) -> Mapping[str, int]:
+        """For how much there is room at once; what comes beyond that is shed."""
+        connections = self.pool_size + self.max_overflow
+        return {
+            "places": 8 * connections,
+            "requests": self.max_requests or 25 * connections,
+            "files": connections // 2 or 1,
+            "bytes": 32 * self.max_body_bytes,
+        }
 
     @property
     def secrets(self) -> list[str]:

@@ -44,6 +44,18 @@ autovacuum = off
 """
 
 
+# For tests of what comes out in the end, however busy the machine is.
+PATIENT: Final = dict.fromkeys(
+    (
+        "TRADEPOST_REQUEST_TIMEOUT",
+        "TRADEPOST_POOL_TIMEOUT",
+        "TRADEPOST_LOCK_TIMEOUT",
+        "TRADEPOST_STATEMENT_TIMEOUT",
+    ),
+    "60",
+)
+
+
 class CommandFailed(Exception):
     """A program ended otherwise than it should; the message holds the end of what it printed."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeVar
 
-from application.shared.errors import TransientFailure
+from application.shared.errors import StorageFailure, TransientFailure
 from application.shared.idempotency import IdempotencyKeys
 from domain.shared.errors import DomainError
 
@@ -151,9 +151,9 @@ class Runner:
 
 
 def _report_failure(task: asyncio.Task[Any]) -> None:
-    """The caller has gone, so nobody else will."""
+    """The caller has gone, so nobody else will; refusals and the storage's failures need none."""
     if task.cancelled():
         return
     error = task.exception()
-    if error and not isinstance(error, DomainError):
+    if error and not isinstance(error, (DomainError, StorageFailure)):
         log.error("a use case failed when its caller had gone", exc_info=error)

@@ -6,7 +6,12 @@ from sqlalchemy import URL, Connection, event, exc, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolResetState
+from sqlalchemy.pool import (
+    AsyncAdaptedQueuePool,
+    ConnectionPoolEntry,
+    PoolProxiedConnection,
+    PoolResetState,
+)
 from sqlalchemy.util import await_only
 
 from application.shared.errors import Busy, Demoted, Overloaded, Unavailable
@@ -22,21 +27,28 @@ class Limits:
 
     pool_size: int = 5
     max_overflow: int = 5
-    pool_timeout: float = 10.0
+    pool_timeout: float = 3.0
     connect_timeout: float = 2.0
     statement_timeout: float = 5.0
     lock_timeout: float = 2.0
     idle_in_transaction_timeout: float = 10.0
 
+    @property
+    def command_timeout(self) -> float:
+        """How long we wait for a server that should have given up by itself."""
+        return self.statement_timeout + 1.0
+
 
 class _Pool(AsyncAdaptedQueuePool):
-    """Whose time-out speaks our language too: no listener is told of it."""
+    """Whose time-outs speak our language too: no listener is told of them."""
 
-    def _do_get(self) -> ConnectionPoolEntry:
+    def connect(self) -> PoolProxiedConnection:
         try:
-            return super()._do_get()
+            return super().connect()
         except exc.TimeoutError as error:
             raise Overloaded("no connection became free in time") from error
+        except TimeoutError as error:
+            raise Unavailable("the connection does not answer") from error
 
 
 def connect(url: str, limits: Limits) -> AsyncEngine:
@@ -81,7 +93,12 @@ def session_settings(limits: Limits) -> dict[str, str]:
 
 def servers_of(url: URL, limits: Limits) -> Servers:
     """Where PostgreSQL is, and how we connect to it."""
-    return Servers(url, settings=session_settings(limits), patience=limits.connect_timeout)
+    return Servers(
+        url,
+        settings=session_settings(limits),
+        patience=limits.connect_timeout,
+        command_timeout=limits.command_timeout,
+    )
 
 
 def _prepare_sqlite(engine: AsyncEngine, limits: Limits) -> None:
@@ -146,6 +163,9 @@ def _translate(context: ExceptionContext) -> None:
     if context.is_pre_ping:
         return  # the pool replaces what does not answer
     error = context.sqlalchemy_exception or context.original_exception
+    if isinstance(error, TimeoutError):
+        # It may never answer again, so nobody shall wait for the end of its transaction.
+        context.is_disconnect = True
     if context.is_disconnect:
         raise Unavailable("the connection was lost") from error
     failure = meaning(error)

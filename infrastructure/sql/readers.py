@@ -88,6 +88,11 @@ class PoolReader(Reader):
         connection = await self._acquired(pool)
         try:
             found: Sequence[asyncpg.Record] = await connection.fetch(text, *arguments)
+        except TimeoutError:
+            # It may never answer again, and neither may the others that are as old.
+            connection.terminate()
+            await pool.expire_connections()
+            raise
         finally:
             await pool.release(connection)
         return found

@@ -21,11 +21,14 @@ def dsn_of(url: URL) -> str:
 
 
 class Servers:
-    def __init__(self, url: URL, *, settings: Mapping[str, str], patience: float) -> None:
+    def __init__(
+        self, url: URL, *, settings: Mapping[str, str], patience: float, command_timeout: float
+    ) -> None:
         self._dsn = dsn_of(url)
         self._places = [*_places(url)]
         self._settings = settings
         self._patience = patience
+        self._command_timeout = command_timeout
 
     async def connect(self, **options: Any) -> asyncpg.Connection:
         """
@@ -40,6 +43,7 @@ class Servers:
                     self._dsn,
                     **place,
                     timeout=self._patience,
+                    command_timeout=self._command_timeout,
                     server_settings=self._settings,
                     **options,
                 )

@@ -1,3 +1,4 @@
+from asyncio import Semaphore
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -14,8 +15,8 @@ from application.shared.errors import StorageFailure
 from domain.shared.errors import DomainError
 from interfaces.container import Container, close
 from interfaces.http.accounts.routes import accounts, transfers
-from interfaces.http.catalog.files import PATH as IMPORTS
-from interfaces.http.catalog.files import files
+from interfaces.http.admission import Admission, Admissions
+from interfaces.http.catalog.files import EXPORTS, IMPORTS, files
 from interfaces.http.catalog.routes import categories, products
 from interfaces.http.content.routes import posts, tags
 from interfaces.http.identity.routes import auth, credentials, users
@@ -82,6 +83,14 @@ def create_app(container: Container) -> FastAPI:
     app.add_exception_handler(HTTPException, _answer_framework)
     settings = container.settings()
     app.add_middleware(Switchboard, routes=app.router.routes)
+    app.state.admissions = Admissions(settings.room, Semaphore(settings.room["places"]))
+    app.add_middleware(
+        Admission,
+        admissions=app.state.admissions,
+        client_timeout=settings.client_timeout,
+        request_timeout=settings.request_timeout,
+        files={IMPORTS, EXPORTS},
+    )
     app.add_middleware(
         BodyLimit, most=settings.max_body_bytes, more={IMPORTS: settings.max_import_bytes}
     )

@@ -48,6 +48,7 @@ _EVERYWHERE: Final = {
 }
 _WITH_A_BODY: Final = {
     400: "malformed-json",
+    408: "request-timeout",
     413: "payload-too-large",
     415: "unsupported-media-type",
 }

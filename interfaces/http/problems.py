@@ -92,6 +92,7 @@ MEANING: Final[Mapping[str, str]] = {
         "Less than this was paid and is not refunded yet; `refundable` says how much. Nothing was"
         " refunded."
     ),
+    "request-timeout": "The request took too long to arrive. Send it again, all of it at once.",
     "session-not-found": "No session of yours has this id, or it is over.",
     "stale-version": (
         "The resource has changed since you read it; `version` is the current one. Read it again,"
@@ -105,7 +106,10 @@ MEANING: Final[Mapping[str, str]] = {
     "too-many-attempts": "Too many attempts to sign in failed. Try again as Retry-After says.",
     "transfer-not-found": "No transfer from or to an account of yours has this id.",
     "unauthenticated": "This needs an access token that is valid now, as a Bearer token.",
-    "unavailable": "The database is away. Try again as Retry-After says.",
+    "unavailable": (
+        "The database is away, or did not do it in time. Try again as Retry-After says, with the"
+        " same Idempotency-Key: it may have been done after all."
+    ),
     "unusable-file": "No row of the file can be understood; `detail` says what it lacks.",
     "unsupported-media-type": "The body has to be of a type that this operation takes.",
     "user-not-found": "No user has this id.",

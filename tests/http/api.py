@@ -317,7 +317,8 @@ async def running(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 @asynccontextmanager
 async def opened_sql(name: str, url: str, **values: Any) -> AsyncIterator[Opened]:
     """The service over this database; unless it is told otherwise, as many wait as a test likes."""
-    patience: Json = {"pool_timeout": 30.0, "lock_timeout": 30.0, "statement_timeout": 30.0}
+    waits = ("request_timeout", "pool_timeout", "lock_timeout", "statement_timeout")
+    patience: Json = dict.fromkeys(waits, 30.0)
     app, container = application(
         settings(database_url=url, **{"secret_key": SecretStr(SECRET), **patience, **values})
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 import sqlite3
 import sys
 import time
@@ -21,6 +22,7 @@ from infrastructure.sql.migrating import Migrations
 from interfaces import cli, logs
 from interfaces.container import Container
 from interfaces.http.app import create_app
+from interfaces.http.connections import TimedConnection
 from interfaces.metrics import SHARED
 from tests.builders import PASSWORD
 from tests.http.api import SECRET, application, running, settings
@@ -412,6 +414,15 @@ def test_only_proxies_that_are_trusted_say_for_whom_they_ask(
     assert served.options is not None
     assert served.options["proxy_headers"] is believed
     assert served.options["forwarded_allow_ips"] == proxies
+
+
+def test_a_client_is_not_waited_for_forever(tradepost: Run, served: Served) -> None:
+    assert tradepost("serve", CLIENT_TIMEOUT="7").code == DONE
+    assert served.options is not None
+    connection = served.options["http"]
+    assert (connection.func, connection.keywords) == (TimedConnection, {"patience": 7.0})
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert soft == hard  # one for each connection
 
 
 def test_workers_are_processes_that_build_the_service_themselves(

@@ -19,7 +19,7 @@ from infrastructure.sql.database import Limits, connect
 from infrastructure.sql.ordering.mapping import order_lines, orders
 from tests.builders import PASSWORD
 from tests.http.api import NOWHERE, SECRET, a_product, a_registration, content, usd
-from tests.servers import PostgresCluster, run_tradepost, running_server
+from tests.servers import PATIENT, PostgresCluster, run_tradepost, running_server
 
 CLIENTS: Final = 200
 PATIENCE: Final = 60.0  # seconds
@@ -51,6 +51,7 @@ def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     settings = {
         "TRADEPOST_DATABASE_URL": url,
         "TRADEPOST_SECRET_KEY": SECRET,
+        **PATIENT,
     }
     run_tradepost("db", "upgrade", environment=settings, folder=folder)
     run_tradepost(

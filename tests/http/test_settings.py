@@ -117,6 +117,23 @@ def test_the_defaults_are_those_of_a_first_try() -> None:
     assert usual.read_database_url is None
 
 
+def test_whoever_waits_for_others_waits_longer_than_they_do() -> None:
+    usual = settings()
+    orchestrator, proxy, commands = 30.0, 15.0, usual.statement_timeout + 1.0
+    assert orchestrator > usual.shutdown_seconds > proxy > usual.request_timeout
+    assert usual.request_timeout > usual.pool_timeout + commands
+    assert commands > usual.statement_timeout > usual.lock_timeout
+    assert usual.pool_timeout > usual.connect_timeout
+    assert usual.idle_in_transaction_timeout > usual.statement_timeout
+
+
+def test_there_is_room_for_more_than_there_are_connections_and_not_for_everybody() -> None:
+    mebibyte = 1024 * 1024
+    assert settings().room == {"places": 80, "requests": 250, "files": 5, "bytes": 32 * mebibyte}
+    small = settings(pool_size=1, max_overflow=0, max_requests=7).room
+    assert (small["places"], small["requests"], small["files"]) == (8, 7, 1)
+
+
 def test_a_file_has_its_own_secret_for_its_owner_alone(folder: Path) -> None:
     secret = settings(database_url="sqlite:///shop.db").secrets[0]
     file = folder / "shop.secret"

@@ -10,7 +10,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from tests.servers import CommandFailed, NewShop, new_shop, running_server
+from tests.servers import PATIENT, CommandFailed, NewShop, new_shop, running_server
 from tests.turmoil.clients import Noted
 from tests.turmoil.crowd import keep_busy, new_crowd
 from tests.turmoil.verdict import verdict
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0: everything holds; 1: it does not."""
     chosen = parser().parse_args(arguments)
     console = Console()
-    with new_shop(chosen.database, {}) as shop:
+    with new_shop(chosen.database, PATIENT) as shop:
         with running_server(shop.environment, shop.folder / "server.log") as url:
             noted, seconds = asyncio.run(_turmoil(chosen, url, shop.password))
         verified, sound = _verified(shop)

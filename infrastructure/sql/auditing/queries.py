@@ -11,15 +11,9 @@ from infrastructure.sql.auditing import accounts, catalog, ordering, payments, t
 
 RULES: Final = (*catalog.RULES, *ordering.RULES, *payments.RULES, *accounts.RULES, *tables.RULES)
 
-# A whole table may take longer than anybody waits for an answer. In seconds.
-LONGEST_STATEMENT: Final = 600
-
 _BEGIN: Final = {
     "sqlite": ("PRAGMA query_only = ON",),
-    "postgresql": (
-        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-        f"SET LOCAL statement_timeout = '{LONGEST_STATEMENT}s'",
-    ),
+    "postgresql": ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",),
 }
 _END: Final = {"sqlite": ("PRAGMA query_only = OFF",), "postgresql": ()}
 

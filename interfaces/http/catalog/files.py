@@ -26,7 +26,8 @@ from interfaces.http.uploads import UploadRoute, uploaded
 ImportingService = Annotated[Importing, use_case(lambda shop: shop.importing)]
 ExportingService = Annotated[Exporting, reading(lambda shop: shop.exporting)]
 
-PATH: Final = "/v1/products/import"
+IMPORTS: Final = "/v1/products/import"
+EXPORTS: Final = "/v1/products/export"
 FORMATS: Final = {
     "text/csv": Format.CSV,
     "application/x-ndjson": Format.NDJSON,
