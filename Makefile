@@ -1,7 +1,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := run
-.PHONY: run test unit check format lock audit replay turmoil torture rehearsal failover overload
+.PHONY: run test unit check format lock audit replay turmoil torture rehearsal failover overload faults fuzz
 .PHONY: bench bench-growth bench-memory bench-sign-in bench-import
 
 $(VENV)/.run: requirements.lock pyproject.toml
@@ -65,6 +65,12 @@ failover: $(VENV)/.dev ## five primaries die under orders, and their standbys ta
 
 overload: $(VENV)/.dev ## 2 000 clients, slow ones, and a database that stands still (ARGS="--seconds 10")
 	$(BIN)/python -m tests.overload $(ARGS)
+
+faults: $(VENV)/.dev ## every fault at everything that any operation asks its storage for
+	TRADEPOST_TEST_EVERY_FAULT=1 $(BIN)/pytest --numprocesses 2 tests/http/test_faults.py $(ARGS)
+
+fuzz: $(VENV)/.dev ## whatever the OpenAPI document allows, and more, for minutes (ARGS="--max-time 60")
+	$(BIN)/python -m tests.fuzz --phases coverage,fuzzing,stateful --max-time 300 $(ARGS)
 
 bench: $(VENV)/.dev ## how quick it is, beside the usual way and the possible (ARGS="--quick --only place")
 	$(BIN)/python -m tests.benchmarks $(ARGS)

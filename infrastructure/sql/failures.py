@@ -28,12 +28,16 @@ _BY_SQLSTATE: Final[dict[str, type[StorageFailure]]] = {
     "25006": Demoted,  # it is a standby, and cannot write
     "55P03": Busy,  # lock_timeout
     "57014": Unavailable,  # statement_timeout
+    "53000": Unavailable,  # resources
+    "53100": Unavailable,  # disk full
+    "53200": Unavailable,  # out of memory
     "53300": Overloaded,  # too many connections
     "57P01": Unavailable,
     "57P02": Unavailable,
     "57P03": Unavailable,
     "57P05": Unavailable,
     "25P03": Unavailable,  # idle_in_transaction_session_timeout
+    "58030": Unavailable,  # I/O error
 }
 _AWAY: Final = (OSError, asyncio.TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _FOREIGN_KEY: Final = ("23503", "SQLITE_CONSTRAINT_FOREIGNKEY")

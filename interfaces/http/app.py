@@ -25,7 +25,7 @@ from interfaces.http.notifications.routes import notifications
 from interfaces.http.openapi import describe
 from interfaces.http.operations import VERSION, operations, serve_assets
 from interfaces.http.ordering.routes import checkouts, orders
-from interfaces.http.problems import Problem, answer
+from interfaces.http.problems import Problem, answer, not_allowed
 from interfaces.http.reporting.routes import reports
 from interfaces.http.switchboard import Switchboard
 from interfaces.http.validation import answer_invalid
@@ -117,10 +117,7 @@ async def _answer_framework(request: Request, error: Exception) -> Response:
     """What Starlette and FastAPI refuse by themselves, as a problem."""
     status = HTTPStatus(getattr(error, "status_code", 500))
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = ", ".join(sorted(_methods_at(request)))
-        problem = Problem(
-            status, "method-not-allowed", f"only {allowed} here", headers={"Allow": allowed}
-        )
+        problem = not_allowed(_methods_at(request))
     elif status is HTTPStatus.NOT_FOUND:
         problem = Problem(status, "not-found", "there is nothing here")
     else:

@@ -83,6 +83,7 @@ IdempotencyKey = Annotated[
         description="1 to 255 visible ASCII characters; the same request with the same key has its"
         " effect once and always the same answer.",
         examples=["6f1c2a1e-order-42"],
+        json_schema_extra={"pattern": "^[!-~]{1,255}$"},
     ),
 ]
 
@@ -96,7 +97,12 @@ _VERSION: Final = re.compile(r"[1-9][0-9]{0,9}")
 async def _expected_versions(
     if_match: Annotated[
         str | None,
-        Header(alias="If-Match", description='The ETag that was read, as `"3"`.', examples=['"3"']),
+        Header(
+            alias="If-Match",
+            description='The ETag that was read, as `"3"`.',
+            examples=['"3"'],
+            json_schema_extra={"pattern": r'^(\*|(W/)?"[!#-~]*"(, (W/)?"[!#-~]*")*)$'},
+        ),
     ] = None,
 ) -> frozenset[int] | None:
     """The versions that If-Match allows (RFC 9110 §13.1.1); None where it allows any."""

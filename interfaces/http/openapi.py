@@ -106,6 +106,8 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     everywhere = dict(_EVERYWHERE)
     parameters = {parameter["name"] for parameter in operation.get("parameters", ())}
+    for parameter in operation.get("parameters", ()):
+        parameter["schema"] = _there(parameter["schema"])
     if method == "patch":
         content = operation["requestBody"]["content"]
         content["application/merge-patch+json"] = content["application/json"]
@@ -138,6 +140,14 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
             known = None
         responses[str(status)] = _response(", ".join(filter(None, (known, codes))))
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _there(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter, which may be left out but is never null."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    return {**kinds[0], **{name: value for name, value in schema.items() if name != "anyOf"}}
 
 
 def _response(description: str) -> dict[str, Any]:

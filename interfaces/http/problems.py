@@ -1,7 +1,7 @@
 """RFC 9457: every error is a problem document, and every `type` a page that explains it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -145,6 +145,17 @@ def validation_error(*errors: Mapping[str, Any]) -> Problem:
         "validation-error",
         f"{wrong} not fit",
         errors=errors[:MOST_PLACES],
+    )
+
+
+def not_allowed(methods: Iterable[str]) -> Problem:
+    """405 where only these methods are taken."""
+    allowed = ", ".join(sorted(methods))
+    return Problem(
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        "method-not-allowed",
+        f"only {allowed} here",
+        headers={"Allow": allowed},
     )
 
 

@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from application.identity.actor import Unauthenticated
 from application.shared.errors import StorageFailure
 from domain.shared.errors import DomainError
-from interfaces.http.problems import Problem, answer
+from interfaces.http.problems import Problem, answer, not_allowed
 from interfaces.http.routing import StrictRequest, StrictRoute
 from interfaces.http.solving import Unsolved
 
@@ -40,13 +40,13 @@ class Switchboard:
                 self._add(route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = self._find(scope) if scope["type"] == "http" else None
-        if route is None:
+        routes = self._find(scope) if scope["type"] == "http" else None
+        if not routes:
             await self._app(scope, receive, send)
             return
         request = StrictRequest(scope, receive)
         try:
-            response = await route.answer_quickly(request)
+            response = await _route(routes, request).answer_quickly(request)
         except Unsolved:
             await self._app(scope, _again(request), send)
             return
@@ -64,26 +64,33 @@ class Switchboard:
         for method in route.methods or ():
             place.routes.setdefault(method, route)
 
-    def _find(self, scope: Scope) -> StrictRoute | None:
-        """The operation, with what its path says in `path_params`."""
+    def _find(self, scope: Scope) -> Mapping[str, StrictRoute] | None:
+        """The operations of this path, by their methods."""
         if scope.get("root_path"):
             return None
         place: _Crossing | None = self._start
-        given = []
         for part in scope["path"].split("/")[1:]:
             if place is None:
                 return None
             named = place.named.get(part)
             if named is None and part:
-                given.append(part)
                 named = place.any
             place = named
-        route = place.routes.get(scope["method"]) if place else None
-        if route is None or route.plan is None:
-            return None
-        scope["path_params"] = dict(zip(route.param_convertors, given, strict=True))
-        scope["route"] = route
-        return route
+        return place.routes if place else None
+
+
+def _route(routes: Mapping[str, StrictRoute], request: StrictRequest) -> StrictRoute:
+    """The one of these that the request asks for; Unsolved if it is not planned."""
+    scope = request.scope
+    route = routes.get(scope["method"])
+    if route is None:
+        raise not_allowed(routes)
+    if route.plan is None:
+        raise Unsolved
+    parts = zip(route.path_format.split("/"), scope["path"].split("/"), strict=True)
+    scope["path_params"] = {there[1:-1]: part for there, part in parts if there.startswith("{")}
+    scope["route"] = route
+    return route
 
 
 def _again(request: StrictRequest) -> Receive:

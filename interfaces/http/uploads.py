@@ -10,7 +10,7 @@ from fastapi import Request
 
 from application.identity.actor import known
 from domain.identity.user import Permission
-from interfaces.http.dependencies import actor_of
+from interfaces.http.dependencies import actor_of, shop_of
 from interfaces.http.problems import Problem
 from interfaces.http.routing import RehearsableRoute, StrictRequest, media_type_of
 
@@ -50,7 +50,8 @@ class UploadRoute(RehearsableRoute):
         if request.method != "POST":
             return await super().take_in(request)
         # Before it is taken in, which is work.
-        known(await actor_of(request)).require(self.permission)
+        actor = await shop_of(request).runner()(lambda: actor_of(request))
+        known(actor).require(self.permission)
         media_type = media_type_of(request, self.media_types)
         file = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 (who asked closes it)
         try:

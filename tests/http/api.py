@@ -471,7 +471,7 @@ def problem(answer: httpx.Response, status: int, code: str, *places: str) -> Jso
     assert found["detail"]
     assert found["instance"] == quote(answer.request.url.path)
     assert found["request_id"] == answer.headers["X-Request-Id"]
-    blamed = [_place(error) for error in found.get("errors", [])]
+    blamed = [place_of(error) for error in found.get("errors", [])]
     assert sorted(blamed) == sorted(places), _shown(answer)
     assert not [word for word in INTERNALS if word in answer.text.lower()], _shown(answer)
     return found
@@ -486,7 +486,7 @@ def at(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z")
 
 
-def _place(error: Mapping[str, str]) -> str:
+def place_of(error: Mapping[str, str]) -> str:
     assert error["detail"]
     if "pointer" in error:
         assert set(error) == {"pointer", "detail"}

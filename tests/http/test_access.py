@@ -12,7 +12,6 @@ import pytest
 from tests.builders import PASSWORD
 from tests.http.api import (
     FORM,
-    JSON,
     NDJSON,
     NOWHERE,
     Api,
@@ -370,13 +369,14 @@ def filled(value: Any, things: Mapping[str, str]) -> Any:
     return value.format(**things) if isinstance(value, str) else value
 
 
-async def ask(who: Caller, method: str, path: str, row: Row, things: Json) -> httpx.Response:
+async def ask(
+    who: Caller, method: str, path: str, row: Row, things: Json, **options: Any
+) -> httpx.Response:
     if row.form is not None:
-        return await who.send(method, path, content=row.form.encode(), content_type=FORM)
-    if row.file is not None:
-        return await who.send(method, path, content=row.file, content_type=NDJSON)
-    body = filled(row.body, things)
-    return await who.send(method, path, body, content_type=JSON)
+        options |= {"content": row.form.encode(), "content_type": FORM}
+    elif row.file is not None:
+        options |= {"content": row.file, "content_type": NDJSON}
+    return await who.send(method, path, filled(row.body, things), **options)
 
 
 @pytest.mark.parametrize("who", CALLERS)

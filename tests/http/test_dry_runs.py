@@ -398,20 +398,6 @@ async def test_only_those_may_rehearse_who_may_do_it(api: Api) -> None:
 
 @in_memory
 @pytest.mark.parametrize(
-    "value", ["maybe", "1", "True", "yes", "", "true%20", "%00", "true&dry_run=true"]
-)
-@pytest.mark.parametrize("prepare", OPERATIONS, ids=lambda prepare: prepare.__name__)
-async def test_perhaps_is_no_answer(
-    api: Api, prepare: Callable[[Api], Awaitable[Made]], value: str
-) -> None:
-    method, path, body = await prepare(api)
-    async with api.unchanged():
-        refused = await api.staff.send(method, f"{path}?dry_run={value}", body)
-    problem(refused, 422, "validation-error", "query dry_run")
-
-
-@in_memory
-@pytest.mark.parametrize(
     "path", ["/v1/users", "/v1/auth/token", f"/v1/notifications/{NOWHERE}/read"]
 )
 async def test_what_is_neither_catalog_nor_order_nor_account_is_not_rehearsed(

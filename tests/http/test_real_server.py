@@ -119,7 +119,8 @@ async def test_the_last_fifty_units_are_sold_to_fifty_of_two_hundred(served: str
         assert {problem["code"] for problem in refused} == {"insufficient-stock"}
         assert {problem["shortages"][0]["available"] for problem in refused} == {0}
         left = content(await http.get(f"/v1/products/{id}"), 200)
-        assert (left["stock"], left["version"]) == (0, 51)
+        assert left["stock"] == 0
+        assert 1 < left["version"] <= 51  # orders that are placed together make one version
         numbers = {answer.json()["number"] for answer in answers if answer.status_code == 201}
         assert len(numbers) == 50
 

@@ -57,8 +57,8 @@ def _normal(value: object) -> object:
 
 UsernameText = Annotated[
     str,
-    BeforeValidator(_normal),
     Field(min_length=3, max_length=USERNAME_LENGTH, pattern="^[A-Za-z0-9_]+$"),
+    BeforeValidator(_normal),
 ]
 EmailText = Annotated[
     str,
@@ -241,7 +241,7 @@ class RevokeRequest(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"token": "01a1fbe9.mUdQ"}]}
     )
 
-    token: str
+    token: Annotated[str, Field(min_length=1)]
     token_type_hint: str | None = None
     client_id: str | None = None
     client_secret: str | None = None
