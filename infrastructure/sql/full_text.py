@@ -5,7 +5,7 @@ in an FTS5 table.
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, String, bindparam, cast, literal, literal_column
+from sqlalchemy import ColumnElement, cast, literal, literal_column
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
@@ -19,12 +19,11 @@ def _create(element: CreateTable, compiler: Any, **options: Any) -> str:
     return str(virtual or compiler.visit_create_table(element, **options))
 
 
-def has(vector: ColumnElement[Any], query: str) -> ColumnElement[bool]:
+def has(vector: ColumnElement[Any], query: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether a `tsvector` fits the text of a `tsquery`."""
-    # Written into the statement, because a plan that fits any word fits neither rare nor common.
-    wanted = bindparam(None, query, String, literal_execute=True)
-    return vector.op("@@", is_comparison=True)(cast(wanted, TSQUERY))
+    return vector.op("@@", is_comparison=True)(cast(query, TSQUERY))
 
 
-def matches_fts5(table: str, query: str) -> ColumnElement[bool]:
-    return literal_column(table).op("MATCH", is_comparison=True)(literal(query))
+def matches_fts5(table: str, query: str | ColumnElement[str]) -> ColumnElement[bool]:
+    wanted = literal(query) if isinstance(query, str) else query
+    return literal_column(table).op("MATCH", is_comparison=True)(wanted)

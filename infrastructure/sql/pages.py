@@ -1,7 +1,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Select, func, select, tuple_
+from sqlalchemy import Column, ColumnElement, Integer, Select, func, literal_column, select, tuple_
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -58,7 +58,9 @@ def following(
 
 def cut(rows: Select[Any], request: PageRequest) -> Select[Any]:
     """As many as wanted, and one more, to know whether there is a next page."""
-    return rows.offset(request.offset or None).limit(request.limit + 1)
+    # The limit is written out, because no plan fits every one.
+    few = literal_column(str(request.limit + 1), Integer)
+    return rows.offset(request.offset if request.offset != 0 else None).limit(few)
 
 
 async def read(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import asyncpg
+from pydantic_core import from_json
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from application.shared.errors import Overloaded
@@ -15,7 +16,7 @@ from infrastructure.sql.pages import AnyRow
 from infrastructure.sql.reading import Connections, Query, Reader
 from infrastructure.sql.tally import count_statement
 
-_STATEMENTS_KEPT: Final = 1_000  # prepared, in each connection
+_STATEMENTS_KEPT: Final = 200  # prepared, in each connection
 _LOST: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
@@ -29,6 +30,7 @@ _LOST: Final = (
 class EngineReader(Reader):
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self.dialect = engine.dialect.name
 
     async def rows(self, query: Query, **values: Any) -> Sequence[AnyRow]:
         async with self._engine.connect() as connection:
@@ -43,6 +45,14 @@ class EngineReader(Reader):
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]
+    _plans = "auto"
+
+    async def plan(self, plans: str) -> None:
+        """How prepared statements are planned from now on, if it is not so already."""
+        if plans != self._plans:
+            await self.execute(f"SET plan_cache_mode = {plans}")
+            self._plans = plans
+
     async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 (not ours)
         """Whoever had it read with single statements, which leave nothing behind."""
 
@@ -52,6 +62,7 @@ class PoolReader(Reader):
 
     def __init__(self, engine: AsyncEngine, limits: Limits) -> None:
         self._servers = servers_of(engine.url, limits)
+        self.dialect = engine.dialect.name
         self._limits = limits
         self._opening = asyncio.Lock()
         self._pool: asyncpg.Pool | None = None
@@ -59,12 +70,13 @@ class PoolReader(Reader):
     async def rows(self, query: Query, **values: Any) -> Sequence[AnyRow]:
         compiled = query.compiled
         arguments = compiled.arguments(values)
+        plans = "force_custom_plan" if query.varies else "auto"
         try:
             try:
-                records = await self.fetch(compiled.text, arguments)
+                records = await self.fetch(compiled.text, arguments, plans)
             except _LOST:
                 # One that died while nobody used it is found out by its next user.
-                records = await self.fetch(compiled.text, arguments)
+                records = await self.fetch(compiled.text, arguments, plans)
         except Exception as error:
             if failure := meaning(error):
                 raise failure from error
@@ -81,12 +93,15 @@ class PoolReader(Reader):
         if self._pool is not None:
             await self._pool.close()
 
-    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[asyncpg.Record]:
+    async def fetch(
+        self, text: str, arguments: Sequence[Any], plans: str
+    ) -> Sequence[asyncpg.Record]:
         """One statement, once, by one connection; with the errors of the driver."""
         count_statement()
         pool = self._pool or await self._opened()
         connection = await self._acquired(pool)
         try:
+            await connection.plan(plans)
             found: Sequence[asyncpg.Record] = await connection.fetch(text, *arguments)
         except TimeoutError:
             # It may never answer again, and neither may the others that are as old.
@@ -121,7 +136,7 @@ class PoolReader(Reader):
 
 async def _teach_json(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec(
-        "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads
+        "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=from_json
     )
 
 

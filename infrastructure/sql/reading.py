@@ -19,10 +19,15 @@ _DIALECT: Final[Dialect] = asyncpg_dialect()  # type: ignore[no-untyped-call]
 
 
 class Query:
-    """A statement that is always the same but for its parameters: made once, at import."""
+    """
+    A statement that is always the same but for its parameters: made once.
 
-    def __init__(self, select: Select[Any]) -> None:
+    Where what it finds `varies` by them, from a few rows to all of them, it is planned each time.
+    """
+
+    def __init__(self, select: Select[Any], *, varies: bool = False) -> None:
         self.select = select
+        self.varies = varies
 
     @cached_property
     def compiled(self) -> "Compiled":
@@ -89,6 +94,8 @@ class Connections:
 
 class Reader(ABC):
     """Runs queries, each by itself, as of its own moment."""
+
+    dialect: str
 
     @abstractmethod
     async def rows(self, query: Query, **values: Any) -> Sequence[AnyRow]: ...

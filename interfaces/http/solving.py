@@ -38,6 +38,7 @@ class _Field:
     name: str
     alias: str
     is_list: bool
+    default: Any  # which nobody changes, so that all may have the same
     field: Any
 
     @classmethod
@@ -46,19 +47,19 @@ class _Field:
         if hyphened and alias == field.name:
             alias = alias.replace("_", "-")
         is_list = get_origin(field.field_info.annotation) in (list, Sequence)
-        return cls(field.name, alias, is_list, field)
+        default = _ABSENT if field.field_info.is_required() else field.get_default()
+        return cls(field.name, alias, is_list, default, field)
 
     def value(self, given: QueryParams | Headers | Mapping[str, Any]) -> Any:
         if self.is_list and isinstance(given, QueryParams | Headers):
             found: Any = given.getlist(self.alias) or _ABSENT
         else:
             found = given.get(self.alias, _ABSENT)
-        return self.default() if found is _ABSENT else self.fit(found)
-
-    def default(self) -> Any:
-        if self.field.field_info.is_required():
+        if found is not _ABSENT:
+            return self.fit(found)
+        if self.default is _ABSENT:
             raise Unsolved
-        return self.field.get_default()
+        return self.default
 
     def fit(self, found: Any) -> Any:
         value, errors = self.field.validate(found, {}, loc=())

@@ -106,6 +106,10 @@ def listing_own_orders(shop: Shop) -> list[Ask]:
     ]
 
 
+def listing(path: str) -> Ask:
+    return Ask(get(f"/v1/{path}&limit=20"), holds=[(b'"version":', 20)])
+
+
 def far_pages(server: Server, products: int) -> list[Ask]:
     """A page that is reached by a cursor from page to page, deep in the catalog."""
     with httpx.Client(base_url=server.url, timeout=60.0, trust_env=False) as http:
@@ -123,6 +127,11 @@ KINDS: Final[dict[str, Callable[[Place], list[Ask]]]] = {
     "list 20 of a category": lambda place: listing_categories(place.shop),
     "list 20 behind a far cursor": lambda place: far_pages(place.server, place.shop.products),
     "search a rare word": lambda place: searching(place.shop),
+    "list 20 of a common tag": lambda _: [listing("products?tag=t3")],
+    "list 20 of the dearest": lambda _: [listing("products?min_price=500&sort=-price")],
+    "search a common word": lambda _: [listing("products?q=mug")],
+    "list 20 tags": lambda _: [listing("tags?sort=name")],
+    "read the tree": lambda _: [Ask(get("/v1/categories/tree?depth=1"))],
     "read an order": lambda place: reading_orders(place.shop),
     "list 20 of one's own orders": lambda place: listing_own_orders(place.shop),
 }

@@ -438,6 +438,18 @@ BREACHES: Final = (
         None,
     ),
     Breach(
+        "a product that is on sale is not counted by its tags",
+        checks.INDEX,
+        ["pot"],
+        "by its tags",
+        lambda shop: (
+            update(product_tags)
+            .where(product_tags.c.product_id == shop["pot"])
+            .values(on_sale=~product_tags.c.on_sale)
+        ),
+        None,
+    ),
+    Breach(
         "a product is found by a tag that is not its own",
         checks.INDEX,
         ["pot"],

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import cache, lru_cache
 from typing import Any, Final, TypeVar
 from unittest.mock import patch
 
@@ -21,6 +22,7 @@ from domain.identity.session import Session, SessionId
 from domain.identity.user import User, UserId
 from domain.ordering.order import Order, OrderId
 from infrastructure.memory.catalog import queries as in_memory
+from infrastructure.sql.catalog import listing
 from infrastructure.sql.catalog import ranking as in_sql
 from tests.contract.backends import Backend
 
@@ -89,8 +91,35 @@ async def names_found(backend: Backend, wanted: ProductFilter) -> set[str]:
 @contextmanager
 def ranking(few: int) -> Iterator[None]:
     """A search that ranks so few of its matches."""
-    with patch.object(in_memory, "MOST_RANKED", few), patch.object(in_sql, "MOST_RANKED", few):
+    with (
+        patch.object(in_memory, "MOST_RANKED", few),
+        patch.object(in_sql, "MOST_RANKED", few),
+        _statements_of_their_own(),
+    ):
         yield
+
+
+@contextmanager
+def having_many(many: int) -> Iterator[None]:
+    """To SQLite, so many of a kind are many."""
+    with patch.multiple(listing, MANY=many, MANY_RANKED=many), _statements_of_their_own():
+        yield
+
+
+@contextmanager
+def _statements_of_their_own() -> Iterator[None]:
+    numbers = vars(in_sql)["MOST_RANKED"], vars(listing)["MANY"]
+    with patch.object(listing, "listing", _statements(*numbers)):
+        yield
+
+
+@cache
+def _statements(*_: int) -> Any:
+    """Those that are made with these numbers."""
+    return lru_cache(_make)
+
+
+_make: Final = listing.listing.__wrapped__
 
 
 @asynccontextmanager

@@ -14,15 +14,17 @@ from application.catalog.queries import (
     ProductDetails,
     ProductFilter,
 )
-from application.catalog.search import Searchable
-from application.shared.pages import Page, PageRequest, Sort
+from application.catalog.search import Rank, Searchable
+from application.shared.pages import Page, PageRequest, Position, Sort
 from domain.catalog.category import CategoryId
 from domain.catalog.product import Product, ProductId, sku
+from domain.shared.ids import new_id
 from domain.shared.text import Slug
 from infrastructure.memory.copying import entity_of, state_of
+from infrastructure.sql.catalog.listing import listing
 from tests.builders import NOON, a_category, a_product, a_tag, gbp, usd
 from tests.contract.backends import Backend
-from tests.contract.steps import everything, names_found, product_in
+from tests.contract.steps import everything, having_many, names_found, product_in
 from tests.contract.test_queries_catalog import PRODUCT_SORTS
 from tests.contract.walking import each_page_is_right
 
@@ -230,6 +232,37 @@ async def test_each_page_by_relevance_is_right(backend: Backend) -> None:
         # There is no other order: what fits worst is nothing to begin with.
         down = await pages(PageRequest(sort=Sort(RELEVANCE, descending=True), limit=100))
         assert down.items == (await pages(everything(RELEVANCE))).items
+
+
+async def test_what_is_common_in_sqlite_is_found_as_what_is_rare(sqlite: Backend) -> None:
+    await fill(sqlite)
+    pages = []
+    for wanted, _ in FILTERS:
+        sort = Sort(RELEVANCE) if wanted.words else Sort("stock", descending=True)
+        for after in (
+            None,
+            (await sqlite.products.page(PageRequest(sort=sort, limit=4), wanted)).next,
+        ):
+            request = PageRequest(sort=sort, limit=4, after=after)
+            pages.append((request, wanted, await sqlite.products.page(request, wanted)))
+    for many in (1, 5):
+        with having_many(many):
+            for request, wanted, rare in pages:
+                assert await sqlite.products.page(request, wanted) == rare, (wanted, request)
+
+
+async def test_who_asks_in_the_same_way_shares_a_statement(sql: Backend) -> None:
+    pages = sql.products.page
+    listing.cache_clear()
+    for tag, price, offset in ((TEA.slug, "1.00", 1), (Slug("new"), "2.00", 9)):
+        request = PageRequest(sort=Sort("name"), limit=4, offset=offset)
+        await pages(request, ProductFilter(tags=(tag,), max_price=gbp(price)))
+    for last in (None, new_id(NOON)):
+        after = Position(str(Rank(-8, last)), new_id(NOON))
+        request = PageRequest(sort=Sort(RELEVANCE), limit=4, after=after)
+        for word in ("mug", "pot"):
+            await pages(request, ProductFilter(words=(word,)))
+    assert listing.cache_info().misses == 3
 
 
 async def test_no_words_find_nothing_in_whatever_order(backend: Backend) -> None:

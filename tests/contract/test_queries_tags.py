@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -6,6 +7,7 @@ from application.catalog.queries import CategoryCount, CategoryDetails
 from application.content.queries import TagDetails
 from application.shared.pages import PageRequest, Sort
 from domain.catalog.category import CategoryId
+from domain.catalog.product import Product, ProductId
 from tests.builders import NOON, a_category, a_post, a_product, a_tag, a_user
 from tests.contract.backends import Backend
 from tests.contract.steps import everything, product_in
@@ -48,6 +50,26 @@ async def test_a_tag_is_listed_with_how_many_products_on_sale_have_it(backend: B
         )
         for tag, products, posts in ((pot, 1, 0), (tea, 2, 3))
     ]
+
+
+async def test_a_tag_counts_what_is_on_sale_at_any_time(backend: Backend) -> None:
+    tea = a_tag(slug_text="tea")
+    mug = a_product(tags=[tea])
+    await backend.keep(tea, mug)
+
+    async def change(deed: Callable[[Product], None]) -> int:
+        async with backend.begin() as work:
+            [product] = await work.products.lock_all([ProductId(mug.id)])
+            deed(product)
+            await work.commit()
+        [row] = (await backend.tags.page(everything("name"))).items
+        return row.product_count
+
+    assert await change(lambda product: product.revise({"is_active": False}, at=NOON)) == 0
+    assert await change(lambda product: product.revise({"is_active": True}, at=NOON)) == 1
+    assert await change(lambda product: product.delete(at=NOON)) == 0
+    assert await change(lambda product: product.restore(at=NOON)) == 1
+    assert await change(lambda product: product.revise({"tags": ()}, at=NOON)) == 0
 
 
 @pytest.mark.parametrize("descending", [False, True], ids=["up", "down"])

@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 import pytest
-from sqlalchemy import bindparam, literal_column, select, text
+from sqlalchemy import bindparam, func, literal_column, select, text
 
 from application.shared.errors import Overloaded, Unavailable
 from domain.catalog.product import ProductId
@@ -17,6 +17,7 @@ from tests.contract.backends import PostgresqlBackend
 
 NAMES: Final = Query(select(products.c.name).where(products.c.sku == bindparam("sku")))
 SLOW: Final = Query(select(literal_column("pg_sleep(0.3)").label("slept")).select_from(products))
+HOW_PLANNED: Final = select(func.current_setting("plan_cache_mode").label("plans"))
 END_OF_READERS: Final = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%products%'"
@@ -59,6 +60,18 @@ async def test_who_finds_no_connection_free_is_told_so(postgresql: PostgresqlBac
             await reader.rows(NAMES, sku="MUG")
         assert len(await first) == 1
         assert await reader.rows(NAMES, sku="MUG") == []
+    finally:
+        await reader.close()
+
+
+async def test_a_statement_that_may_find_few_or_all_is_planned_each_time(
+    postgresql: PostgresqlBackend,
+) -> None:
+    reader = PoolReader(postgresql.engine, Limits(pool_size=1, max_overflow=0))
+    try:
+        for varies, plans in ((False, "auto"), (True, "force_custom_plan"), (False, "auto")):
+            [row] = await reader.rows(Query(HOW_PLANNED, varies=varies))
+            assert row.plans == plans
     finally:
         await reader.close()
 

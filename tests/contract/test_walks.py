@@ -19,9 +19,10 @@ from domain.catalog.product import Product, ProductId
 from domain.catalog.tag import Tag
 from domain.shared.money import Money
 from infrastructure.memory.copying import entity_of, state_of
+from infrastructure.sql.catalog.narrowing import MANY
 from tests.builders import BY_HAND, NOON, a_category, a_product, a_tag, gbp, usd
 from tests.contract.side_by_side import Done, Shop, SideBySide
-from tests.contract.steps import ranking
+from tests.contract.steps import having_many, ranking
 from tests.contract.test_queries_catalog import PRODUCT_SORTS
 
 CUPS: Final = a_category(slug_text="cups")
@@ -230,6 +231,7 @@ def score(one: ProductDetails, words: Sequence[str]) -> int:
     at_first=st.lists(anything, min_size=9, max_size=12),
     sort=sorts,
     most_ranked=st.sampled_from([3, MOST_RANKED]),
+    many=st.sampled_from([1, 5, MANY]),
     wanted=filters,
     limit=st.integers(1, 2),
     meanwhile=st.lists(deeds, min_size=2, max_size=8),
@@ -239,13 +241,14 @@ def test_a_walk_shows_each_product_once_that_nobody_touched(
     at_first: list[Facts],
     sort: Sort,
     most_ranked: int,
+    many: int,
     wanted: ProductFilter,
     limit: int,
     meanwhile: list[Deed],
 ) -> None:
     if sort.field == RELEVANCE and not wanted.words:
         wanted = replace(wanted, words=("tea",))
-    with ranking(most_ranked):
+    with ranking(most_ranked), having_many(many):
         bustle = Bustle(empty_shops(), at_first)
         before = bustle.look(PageRequest(sort=Sort("name"), limit=100), wanted).items
 

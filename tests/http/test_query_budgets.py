@@ -100,9 +100,9 @@ def statements(api: Api) -> Iterator[list[str]]:
 
     engine, fetch = api.container.engine().sync_engine, PoolReader.fetch
 
-    async def note_and_fetch(reader: PoolReader, statement: str, arguments: Any) -> Any:
+    async def note_and_fetch(reader: PoolReader, statement: str, *rest: Any) -> Any:
         note(None, None, statement)
-        return await fetch(reader, statement, arguments)
+        return await fetch(reader, statement, *rest)
 
     event.listen(engine, "before_cursor_execute", note)
     try:

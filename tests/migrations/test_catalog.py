@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from application.catalog.search import words
+from infrastructure.sql.catalog.places import ROOM
 from infrastructure.sql.catalog.search import index
 from infrastructure.sql.migrating import SCRIPTS, Migrations
 from tests.builders import a_product
@@ -19,6 +20,7 @@ from tests.migrations.databases import (
     Database,
     PostgresDatabase,
     SqliteFile,
+    add,
     add_many,
     contents,
     execute,
@@ -207,3 +209,37 @@ def test_only_a_little_ever_waits_to_be_indexed(
     assert options() == ["fastupdate=on", "gin_pending_list_limit=64"]
     migrations.downgrade("0005")
     assert options() == before == ["fastupdate=off"]
+
+
+def test_tags_know_what_is_on_sale(database: Database, migrations: Migrations) -> None:
+    ids = open_shop(database, {"is_active": True}, {"is_active": False}, {"deleted_at": NOON})
+    migrations.upgrade("0009")
+    add(database, "tags", 0, slug="tea")
+    execute(database, "INSERT INTO product_tags (slug, product_id) SELECT 'tea', id FROM products")
+    migrations.upgrade("0011")
+    shown = {
+        row["product_id"]: row["on_sale"] for row in contents(database)["product_tags"].values()
+    }
+    assert shown == dict(zip(ids, (True, False, False), strict=True))
+    migrations.downgrade("0009")
+    assert len(contents(database)["product_tags"]) == len(ids)
+
+
+def test_the_words_in_sqlite_are_put_in_order(empty_sqlite: Callable[[], SqliteFile]) -> None:
+    file = empty_sqlite()
+    open_shop(file, *({} for _ in range(3)))
+    migrations = Migrations(file.url)
+    migrations.upgrade("0009")
+    execute(
+        file,
+        "CREATE TABLE kept AS SELECT * FROM product_search ORDER BY product_id DESC",
+        "DELETE FROM product_search",
+        "INSERT INTO product_search SELECT * FROM kept ORDER BY product_id DESC",
+        "DROP TABLE kept",
+    )
+    before = contents(file)["product_search"]
+    migrations.upgrade("0011")
+    found = rows(file, "SELECT rowid, product_id FROM product_search ORDER BY rowid")
+    assert [rowid for rowid, _ in found] == [ROOM, 2 * ROOM, 3 * ROOM]
+    assert [id_ for _, id_ in found] == sorted(id_ for _, id_ in found)
+    assert contents(file)["product_search"] == before

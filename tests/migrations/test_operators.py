@@ -100,7 +100,8 @@ async def count(connection: AsyncConnection, query: str) -> int:
 async def test_when_the_one_who_upgrades_dies_the_next_goes_on(
     postgresql: PostgresDatabase, tmp_path: Path
 ) -> None:
-    engine = create_async_engine(postgresql.url, poolclass=NullPool)
+    # Each look by itself: an index is not made while an older transaction is open.
+    engine = create_async_engine(postgresql.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     holder, observer = await engine.connect(), await engine.connect()
     # Within a transaction the view of activity stays the same, and new indexes wait for its end.
     await observer.execution_options(isolation_level="AUTOCOMMIT")

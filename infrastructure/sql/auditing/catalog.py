@@ -3,6 +3,7 @@ from typing import Any, Final
 from sqlalchemy import (
     Select,
     String,
+    and_,
     case,
     except_,
     func,
@@ -75,6 +76,8 @@ def _tags() -> Select[Any]:
     listed = written(products.c.tags)
     quotes = func.length(listed) - func.length(func.replace(listed, '"', ""))
     quoted = literal('"', String) + product_tags.c.slug + '"'
+    is_on_sale = and_(products.c.is_active, products.c.deleted_at.is_(None))
+    misled = case((product_tags.c.on_sale != is_on_sale, 1), else_=null())
     known = case((func.replace(listed, quoted, "") != listed, 1), else_=null())
     return (
         select(products.c.id, literal("tags").label("what"))
@@ -84,6 +87,7 @@ def _tags() -> Select[Any]:
             or_(
                 func.count(product_tags.c.slug) * 2 != func.max(quotes),
                 func.count(product_tags.c.slug) != func.count(known),
+                func.count(misled) > 0,
             )
         )
     )

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     Uuid,
+    true,
 )
 from sqlalchemy.orm import composite
 
@@ -146,6 +147,9 @@ product_tags = Table(
     metadata,
     Column("slug", ForeignKey("tags.slug"), primary_key=True),
     Column("product_id", ForeignKey("products.id"), primary_key=True, index=True),
+    # To count by. The default is for those who know of none yet while an upgrade goes on.
+    Column("on_sale", Boolean, nullable=False, server_default=true()),
+    Index(None, "slug", "on_sale"),
 )
 
 stock_movements = Table(

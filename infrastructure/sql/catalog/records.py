@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import FromClause, Select, select
+from sqlalchemy import Select, select
 
 from application.catalog.queries import (
     CategoryDetails,
@@ -17,13 +17,12 @@ from infrastructure.sql.pages import AnyRow
 CATEGORIES: Final = select(*(column for column in categories.c if column.name != "sequence"))
 
 
-def product_details(source: FromClause = products) -> Select[Any]:
-    """Of products, or of a selection of them that has all their columns."""
+def product_details() -> Select[Any]:
     return select(
-        *(column for column in source.c if column.name != "sequence"),
+        *(column for column in products.c if column.name != "sequence"),
         categories.c.name.label("category_name"),
         categories.c.slug.label("category_slug"),
-    ).outerjoin_from(source, categories, source.c.category_id == categories.c.id)
+    ).outerjoin_from(products, categories, products.c.category_id == categories.c.id)
 
 
 def category(row: AnyRow) -> CategoryDetails:

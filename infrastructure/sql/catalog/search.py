@@ -7,9 +7,13 @@ alone: no text of a user ever reaches a parser or a query language.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import add, attrgetter
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     ColumnElement,
     Connection,
@@ -18,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     Uuid,
+    and_,
     bindparam,
     case,
     column,
@@ -25,8 +30,11 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
+    or_,
     select,
     table,
+    type_coerce,
     update,
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR
@@ -39,6 +47,8 @@ from application.catalog.search import (
     Searchable,
 )
 from domain.catalog.product import NewProduct, Product
+from infrastructure.sql.catalog import mapping
+from infrastructure.sql.catalog.places import places
 from infrastructure.sql.full_text import VIRTUAL, has, matches_fts5
 from infrastructure.sql.schema import metadata
 
@@ -65,11 +75,12 @@ product_search = Table(
 )
 _fts = table(
     "product_search",
-    column("rowid"),
+    column("rowid", BigInteger),
     column("product_id", Uuid),
     column("name", String),
     column("description", String),
 )
+NOTHING: Final = '""'  # is what FTS5 finds by this
 _NAME_WEIGHT: Final = "A"
 _DESCRIPTION_WEIGHT: Final = "D"
 
@@ -96,60 +107,116 @@ def _at(place: str, words: Iterable[str]) -> str:
 def matches(words: Sequence[str], dialect: str) -> Select[Any]:
     """The `product_id` of all that have all these words, each maybe only as a beginning."""
     if dialect == "sqlite":
-        wanted = " AND ".join(f'"{word}" *' for word in words)
-        return select(_fts.c.product_id).where(_matches_fts5(f"{{name description}} : ({wanted})"))
-    wanted = " & ".join(f"'{word}':*" for word in words)
+        return finds(beginnings(words))
+    wanted = _joined(" & ", (_text("'") + word + _text("':*") for word in words))
     return select(product_search.c.product_id).where(_has(wanted))
+
+
+def beginnings(words: Sequence[str]) -> ColumnElement[str]:
+    """What FTS5 is asked for to find all that have all these words."""
+    wanted = _joined(" AND ", (_text('"') + word + _text('" *') for word in words))
+    return _text("{name description} : (") + wanted + _text(")")
+
+
+def finds(query: ColumnElement[str]) -> Select[Any]:
+    """The `product_id` of all that FTS5 finds, in the order of their places."""
+    return select(_fts.c.product_id).where(_matches_fts5(query))
 
 
 def score(words: Sequence[str], dialect: str) -> ColumnElement[int]:
     """How well a row of the index fits, which is known to have all the words."""
-    total: ColumnElement[int] = literal(0)
-    for word in words:
-        total += _score_in_fts5(word) if dialect == "sqlite" else _score_in_vector(word)
-    return total
+    each = _score_in_fts5 if dialect == "sqlite" else _score_in_vector
+    return reduce(add, map(each, words))
 
 
 def _score_in_vector(word: str) -> ColumnElement[int]:
+    def is_there(where: str) -> ColumnElement[bool]:
+        return _has(_text("'") + word + _text(f"':{where}"))
+
     return case(
-        (_has(f"'{word}':{_NAME_WEIGHT}"), IN_NAME),
-        (_has(f"'{word}':*{_NAME_WEIGHT}"), BEGINS_IN_NAME),
-        (_has(f"'{word}':{_DESCRIPTION_WEIGHT}"), IN_DESCRIPTION),
+        (is_there(_NAME_WEIGHT), IN_NAME),
+        (is_there(f"*{_NAME_WEIGHT}"), BEGINS_IN_NAME),
+        (is_there(_DESCRIPTION_WEIGHT), IN_DESCRIPTION),
         else_=BEGINS_IN_DESCRIPTION,
     )
 
 
-def _has(query: str) -> ColumnElement[bool]:
+def _has(query: ColumnElement[str]) -> ColumnElement[bool]:
     return has(product_search.c.words, query)
 
 
-def _matches_fts5(query: str) -> ColumnElement[bool]:
+def _matches_fts5(query: ColumnElement[str]) -> ColumnElement[bool]:
     return matches_fts5("product_search", query)
 
 
+def _is_of(id: ColumnElement[str]) -> ColumnElement[bool]:
+    return _matches_fts5(_text("product_id : ") + id)
+
+
+def _text(text: str) -> ColumnElement[str]:
+    """Written out, so that what is put together of texts and parameters is so once."""
+    quoted = text.replace("'", "''")
+    return literal_column(f"'{quoted}'", String)
+
+
+def _joined(between: str, texts: Iterable[ColumnElement[str]]) -> ColumnElement[str]:
+    return reduce(lambda one, next: one + _text(between) + next, texts)
+
+
+def _texts() -> Sequence[ColumnElement[str]]:
+    """The words of name and description, each between spaces."""
+    return [_text(" ") + text + _text(" ") for text in (_fts.c.name, _fts.c.description)]
+
+
 def _score_in_fts5(word: str) -> ColumnElement[int]:
-    name, description = (literal(" ") + text + " " for text in (_fts.c.name, _fts.c.description))
+    name, description = _texts()
+    beginning = _text(" ") + word
+    whole = beginning + _text(" ")
     return case(
-        (func.instr(name, f" {word} ") > 0, IN_NAME),
-        (func.instr(name, f" {word}") > 0, BEGINS_IN_NAME),
-        (func.instr(description, f" {word} ") > 0, IN_DESCRIPTION),
+        (func.instr(name, whole) > 0, IN_NAME),
+        (func.instr(name, beginning) > 0, BEGINS_IN_NAME),
+        (func.instr(description, whole) > 0, IN_DESCRIPTION),
         else_=BEGINS_IN_DESCRIPTION,
     )
+
+
+def place(dialect: str) -> ColumnElement[Any]:
+    """What the index is read in the order of: that of the ids."""
+    return _fts.c.rowid if dialect == "sqlite" else product_search.c.product_id
+
+
+def place_of(id: ColumnElement[UUID], dialect: str) -> ColumnElement[Any]:
+    """The place of a product, or of the one before it, should it be gone."""
+    if dialect != "sqlite":
+        return id
+    ids = mapping.products.c.id
+    known = select(func.max(ids)).where(ids <= id).scalar_subquery()
+    itself = _is_of(func.coalesce(type_coerce(known, String), NOTHING))
+    return select(_fts.c.rowid).where(itself).correlate(None).scalar_subquery()
+
+
+def its_words(id: ColumnElement[UUID]) -> Select[Any]:
+    """The row of one product in FTS5."""
+    return select(_fts.c.product_id).where(_is_of(type_coerce(id, String)))
+
+
+def has_words(words: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a row of FTS5 has all these words, looked for in what it says."""
+    beginnings = [_text(" ") + word for word in words]
+    return and_(*(or_(*(func.instr(text, one) > 0 for text in _texts())) for one in beginnings))
 
 
 def index(connection: Connection, products: Sequence[Product | NewProduct]) -> None:
     """Make products findable that were just stored."""
-    words = {product.id: searchable(product) for product in products}
     if connection.dialect.name == "sqlite":
-        rows = [
-            {"product_id": id, "name": " ".join(one.name), "description": " ".join(one.description)}
-            for id, one in words.items()
-        ]
+        new = sorted(products, key=attrgetter("id"))
+        where = places(connection, [product.id for product in new])
+        rows = [_in_fts5(*one) for one in zip(where, new, strict=True)]
         connection.execute(insert(_fts), rows)
     else:
         connection.execute(
             insert(product_search),
-            [{"product_id": id, "words": vector(one)} for id, one in words.items()],
+            [{"product_id": one.id, "words": vector(searchable(one))} for one in products],
         )
 
 
@@ -157,12 +224,22 @@ def reindex(connection: Connection, products: Sequence[Product]) -> None:
     """Make products findable by what they are now called."""
     if connection.dialect.name == "sqlite":
         for product in products:
-            here = _matches_fts5(f"product_id : {product.id.hex}")
-            row = select(_fts.c.rowid).where(here).scalar_subquery()
-            connection.execute(delete(_fts).where(_fts.c.rowid == row))
-        index(connection, products)
+            here = _is_of(literal(product.id.hex))
+            rowid = connection.scalars(select(_fts.c.rowid).where(here)).one()
+            connection.execute(delete(_fts).where(_fts.c.rowid == rowid))
+            connection.execute(insert(_fts), _in_fts5(rowid, product))
     else:
         connection.execute(
             update(product_search).where(product_search.c.product_id == bindparam("id")),
             [{"id": product.id, "words": vector(searchable(product))} for product in products],
         )
+
+
+def _in_fts5(rowid: int, product: Product | NewProduct) -> dict[str, Any]:
+    words = searchable(product)
+    return {
+        "rowid": rowid,
+        "product_id": product.id,
+        "name": " ".join(words.name),
+        "description": " ".join(words.description),
+    }

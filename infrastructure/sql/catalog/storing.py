@@ -5,7 +5,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Text, Uuid, cast, delete, func, insert, literal, select
+from sqlalchemy import Text, Uuid, cast, delete, exists, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -69,6 +69,13 @@ def _row(new: NewProduct) -> Mapping[str, Any]:
 
 async def index_everything(session: AsyncSession) -> int:
     """Search anew, in batches, for there may be more products than memory holds."""
+    on_sale = exists().where(
+        products.c.id == product_tags.c.product_id,
+        products.c.is_active,
+        products.c.deleted_at.is_(None),
+    )
+    wrong = product_tags.c.on_sale != on_sale
+    await session.execute(update(product_tags).where(wrong).values(on_sale=on_sale))
     await session.execute(delete(product_search))
     batches = select(Product).order_by(products.c.id).limit(_BATCH)
     batch = (await session.scalars(batches)).all()

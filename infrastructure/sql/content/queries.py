@@ -8,7 +8,7 @@ from application.shared.pages import Page, PageRequest
 from domain.content.post import PostId
 from domain.content.status import PostStatus
 from domain.shared.text import Slug
-from infrastructure.sql.catalog.mapping import product_tags, products, tags
+from infrastructure.sql.catalog.mapping import product_tags, tags
 from infrastructure.sql.content.listing import POSTS, post_page, record
 from infrastructure.sql.content.mapping import post_tags, posts
 from infrastructure.sql.pages import page
@@ -25,12 +25,9 @@ def _number(of: FromClause, *conditions: Any) -> Any:
 
 _TAGS: Final = select(
     *(column for column in tags.c if column.name != "sequence"),
-    _number(
-        product_tags.join(products, products.c.id == product_tags.c.product_id),
-        product_tags.c.slug == tags.c.slug,
-        products.c.deleted_at.is_(None),
-        products.c.is_active,
-    ).label("product_count"),
+    _number(product_tags, product_tags.c.slug == tags.c.slug, product_tags.c.on_sale).label(
+        "product_count"
+    ),
     _number(
         post_tags.join(posts, posts.c.id == post_tags.c.post_id),
         post_tags.c.slug == tags.c.slug,
