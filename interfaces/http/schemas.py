@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Final, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
 from uuid import UUID
 
 from pydantic import (
@@ -51,8 +51,16 @@ class View(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    _usual: ClassVar[dict[str, Any]] = {}  # what members are that nobody names
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        super().__pydantic_init_subclass__(**options)
+        fields = cls.model_fields.items()
+        cls._usual = {name: field.default for name, field in fields if not field.is_required()}
+
     def __init__(self, **members: Any) -> None:
-        object.__setattr__(self, "__dict__", members)
+        object.__setattr__(self, "__dict__", self._usual | members)
         object.__setattr__(self, "__pydantic_fields_set__", members.keys())
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
