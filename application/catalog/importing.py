@@ -1,6 +1,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, cast
 
 from application.catalog.drafts import free_slug, suggested_slugs
@@ -73,7 +74,7 @@ class _Run:
         taken = await _taken(work, good, suggested.values())
         paths = (row.values.get("category") for row in good)
         await self.shelves.look_up(work, (path for path in paths if path))
-        new: list[NewProduct] = []
+        new: list[Callable[[], NewProduct]] = []
         for row in batch:
             if isinstance(row, RefusedRow):
                 refuse(row)
@@ -85,16 +86,17 @@ class _Run:
                 at, slugs = self.clock(), suggested.get(row.sku)
                 slug = free_slug(slugs, taken, at=at) if slugs else row.values["slug"]
                 taken.add(slug)
-                new.append(await self._new(work, row, slug, at=at))
-        await work.products.add_many(new)
+                category_id = await self._shelf(work, row.values.get("category", ()))
+                new.append(partial(self._new, row, slug, category_id, at))
+        await work.products.add_many(make() for make in new)
         await work.flush()
         self.outcome.created += len(new)
 
-    async def _new(
-        self, work: CatalogWork, row: ProductRow, slug: Slug, *, at: datetime
+    def _new(
+        self, row: ProductRow, slug: Slug, category_id: CategoryId | None, at: datetime
     ) -> NewProduct:
-        values: dict[str, Any] = {**row.values, "slug": slug}
-        values["category_id"] = await self._shelf(work, values.pop("category", ()))
+        values: dict[str, Any] = {**row.values, "slug": slug, "category_id": category_id}
+        values.pop("category", None)
         return NewProduct.of(sku=row.sku, because=self.because, at=at, **values)
 
     async def _change(

@@ -85,8 +85,12 @@ class Products(Protocol):
     async def reindex(self) -> int:
         """Make all products findable anew, and tell how many there are."""
 
-    async def add_many(self, products: Sequence[NewProduct]) -> None:
-        """Store many new products at once, with their events and movements."""
+    async def add_many(self, products: Iterable[NewProduct]) -> None:
+        """
+        Store many new products at once, with their events and movements.
+
+        Another thread may ask for them, one after the other while the first are stored.
+        """
 
 
 class CatalogWork(IdentityWork, Protocol):

@@ -1,5 +1,5 @@
 import re
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Mapping
 from decimal import Decimal
 from functools import lru_cache, partial
 from typing import Any, BinaryIO, Final
@@ -79,7 +79,7 @@ def _of_cells(number: int, cells: Mapping[str, str], *, currency: Currency) -> P
     if (category := cells.get("category")) is not None:
         values["category"] = _path(category) if category else ()
     if (tags := cells.get("tags")) is not None:
-        values["tags"] = _tags(tags.split(" ") if tags else ())
+        values["tags"] = _tags(tuple(tags.split(" ")) if tags else ())
     if is_active := cells.get("is_active"):
         values["is_active"] = of_truth("is_active", _TRUTH.get(is_active.lower()))
     if (metadata := cells.get("metadata")) is not None:
@@ -105,7 +105,7 @@ def _of_members(number: int, members: Mapping[str, Any]) -> ProductRow:
             () if category is None else path("category", of_texts("category", category))
         )
     if "tags" in members:
-        values["tags"] = _tags(of_texts("tags", members["tags"]))
+        values["tags"] = _tags(tuple(of_texts("tags", members["tags"])))
     if "is_active" in members:
         values["is_active"] = of_truth("is_active", members["is_active"])
     if "metadata" in members:
@@ -143,5 +143,6 @@ def _money(value: Any) -> Money:
     raise InvalidValue("price", "is no object of an amount and a currency")
 
 
-def _tags(slugs: Iterable[str]) -> tuple[Slug, ...]:
+@lru_cache(maxsize=1_000)
+def _tags(slugs: tuple[str, ...]) -> tuple[Slug, ...]:
     return checked_tags(text.slug(slug, field="tags") for slug in slugs)

@@ -1,5 +1,6 @@
 """To add many at once is to add each of them, only quicker."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from application.catalog.queries import ProductFilter
 from application.shared.errors import InUse
 from domain.catalog.category import CategoryId
 from domain.catalog.product import LARGEST_STOCK, NewProduct, ProductId, ProductSlugTaken, SkuTaken
+from domain.shared.errors import InvalidValue
 from domain.shared.text import Slug
 from tests.builders import NOON, a_category, a_new_product, a_product, a_tag, gbp, money
 from tests.contract.backends import Backend
@@ -194,9 +196,32 @@ async def test_many_that_are_not_committed_never_were(backend: Backend) -> None:
     assert await names_found(backend, ProductFilter(words=("product",))) == set()
 
 
-async def test_a_thousand_are_many(backend: Backend) -> None:
+async def test_more_than_a_thousand_are_many(backend: Backend) -> None:
     tea = a_tag()
     await backend.keep(tea)
-    await add_many(backend, *(a_new_product(stock=n % 3, tags=[tea]) for n in range(1_000)))
+    await add_many(backend, *(a_new_product(stock=n % 3, tags=[tea]) for n in range(1_001)))
     page = await backend.products.page(everything("stock"), ProductFilter(tags=(tea.slug,)))
     assert len(page.items) == 1_000
+    assert page.next
+    told = [entry.type for entry in await backend.outbox()]
+    assert told.count("product.created") == 1_001
+
+
+async def test_if_one_of_many_cannot_be_made_those_before_it_are_not_kept(
+    backend: Backend,
+) -> None:
+    def made() -> Iterator[NewProduct]:
+        for n in range(1_001):
+            yield a_new_product(stock=n)
+        raise InvalidValue("price", "is missing")
+
+    kept = a_new_product()
+    async with backend.begin() as work:
+        with pytest.raises(InvalidValue):
+            async with work.savepoint():
+                await work.products.add_many(made())
+        await work.products.add_many([kept])
+        await work.commit()
+
+    assert await names_found(backend, ProductFilter()) == {kept.name}
+    assert {one.aggregate_id for one in await backend.outbox()} == {kept.id}

@@ -183,7 +183,7 @@ class MemoryProducts:
         # Nothing is kept to search in.
         return len(await self._session.select(Product, lambda _: True))
 
-    async def add_many(self, products: Sequence[NewProduct]) -> None:
+    async def add_many(self, products: Iterable[NewProduct]) -> None:
         made = [Product.create(new) for new in products]
         for product in made:
             self._session.add(product)

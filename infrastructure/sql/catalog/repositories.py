@@ -159,5 +159,5 @@ class SqlProducts:
     async def reindex(self) -> int:
         return await index_everything(self._session)
 
-    async def add_many(self, products: Sequence[NewProduct]) -> None:
+    async def add_many(self, products: Iterable[NewProduct]) -> None:
         await insert_products(self._session, products)

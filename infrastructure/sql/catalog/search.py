@@ -6,7 +6,7 @@ are those that the application has cut, and what is asked for is put together fr
 alone: no text of a user ever reaches a parser or a query language.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import reduce
 from operator import add, attrgetter
 from typing import Any, Final
@@ -100,8 +100,9 @@ def vector(words: Searchable) -> str:
     )
 
 
-def _at(place: str, words: Iterable[str]) -> str:
-    return "".join([f"'{word}':{place} " for word in words])
+def _at(place: str, words: Collection[str]) -> str:
+    between = f"':{place} '"
+    return f"'{between.join(words)}':{place} " if words else ""
 
 
 def matches(words: Sequence[str], dialect: str) -> Select[Any]:

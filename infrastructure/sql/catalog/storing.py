@@ -1,6 +1,6 @@
 """Many new products at once, as quickly as each database takes them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any, Final
@@ -9,7 +9,7 @@ from sqlalchemy import Text, Uuid, cast, delete, exists, func, insert, literal, 
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from application.catalog.loading import ahead
+from application.catalog.loading import ahead, batches
 from domain.catalog.product import NewProduct, Product
 from infrastructure.event_log import Journal
 from infrastructure.sql.catalog.indexing import tag_links
@@ -23,10 +23,8 @@ from infrastructure.sql.session import forget
 _BATCH: Final = 1_000
 
 
-async def insert_products(session: AsyncSession, new: Sequence[NewProduct]) -> None:
+async def insert_products(session: AsyncSession, new: Iterable[NewProduct]) -> None:
     """Past the session, which would take ten times as long; events and movements included."""
-    if not new:
-        return
     await session.flush()  # what they refer to
     await begin_inserting(session)
     async with aclosing(ahead(_steps(session, new))) as steps:
@@ -34,15 +32,16 @@ async def insert_products(session: AsyncSession, new: Sequence[NewProduct]) -> N
             await store()
 
 
-def _steps(session: AsyncSession, new: Sequence[NewProduct]) -> Iterator[Store]:
-    """Table by table, in an order in which they may refer to each other."""
-    yield inserting(session, products, [*map(_row, new)])
-    yield inserting(session, product_tags, tag_links(new))
-    journal = Journal()
-    journal.begin_with(new)
-    yield inserting(session, outbox, [*map(entry_row, journal.events)])
-    yield inserting(session, stock_movements, [*map(movement_row, journal.movements)])
-    yield _indexing(session, new)
+def _steps(session: AsyncSession, new: Iterable[NewProduct]) -> Iterator[Store]:
+    """Some after others, and those table by table, so that nothing waits until all are made."""
+    for some in batches(new, _BATCH):
+        yield inserting(session, products, [*map(_row, some)])
+        yield inserting(session, product_tags, tag_links(some))
+        journal = Journal()
+        journal.begin_with(some)
+        yield inserting(session, outbox, [*map(entry_row, journal.events)])
+        yield inserting(session, stock_movements, [*map(movement_row, journal.movements)])
+        yield _indexing(session, some)
     yield partial(keep_statistics, session, products)
 
 
