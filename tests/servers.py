@@ -131,12 +131,13 @@ def postgres_cluster(folder: Path, *, durable: bool) -> Iterator[PostgresCluster
     """
     PostgreSQL in `folder`, which is made where it is missing and deleted in the end.
 
-    `durable` keeps PostgreSQL's own defaults; otherwise a crash may lose everything.
+    Unless it is `durable`, a crash may lose everything.
     """
     server = get_server(folder, cleanup_mode="delete", start=False)
     server.ensure_pgdata_inited()
-    if not durable:
-        with (folder / "postgresql.conf").open("a", encoding="utf-8") as settings:
+    with (folder / "postgresql.conf").open("a", encoding="utf-8") as settings:
+        settings.write("max_connections = 200\n")  # several services at once, and their clients
+        if not durable:
             settings.write(NOT_DURABLE)
     server.start()
     with server:

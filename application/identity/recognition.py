@@ -1,6 +1,8 @@
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from application.identity.actor import Actor, Unauthenticated
@@ -28,6 +30,7 @@ class Recognition:
     clock: Clock
     monotonic: Callable[[], float] = time.monotonic
     _seen: dict[SessionId, tuple[float, Actor | None]] = field(default_factory=dict)
+    _asking: dict[SessionId, asyncio.Task[Actor | None]] = field(default_factory=dict)
 
     async def actor(self, token: str) -> Actor:
         """Who this is, or Unauthenticated."""
@@ -49,11 +52,26 @@ class Recognition:
             if entry.type.startswith(("user.", "session."))
         }
         if touched:
+            self._asking.clear()
             for id, (_, actor) in [*self._seen.items()]:
                 if actor is None or str(actor.id) in touched:
                     del self._seen[id]
 
     async def _look_up(self, id: SessionId) -> Actor | None:
+        """One question answers all who come while it is asked."""
+        asking = self._asking.get(id)
+        if asking is None:
+            asking = self._asking[id] = asyncio.create_task(self._ask(id))
+            asking.add_done_callback(partial(self._answered, id))
+        return await asyncio.shield(asking)
+
+    def _answered(self, id: SessionId, asking: asyncio.Task[Actor | None]) -> None:
+        if self._asking.get(id) is asking:
+            del self._asking[id]
+        if not asking.cancelled():
+            asking.exception()  # for those who asked, if they are still there
+
+    async def _ask(self, id: SessionId) -> Actor | None:
         if len(self._seen) >= MOST:
             self._seen.clear()
         # Believed by nobody, and gone when something happens before the answer is here.

@@ -16,7 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.orm import InstanceState, Session, SessionTransaction
 from sqlalchemy.orm.exc import StaleDataError
 
 from application.shared.errors import StaleWrite
@@ -125,8 +125,13 @@ def changed(session: Session, kind: type[T], *names: str) -> list[T]:
         entity
         for entity in session.dirty
         if isinstance(entity, kind)
-        and any(inspect(entity).attrs[name].history.has_changes() for name in names)
+        and any(_has_changed(inspect(entity, raiseerr=True), name) for name in names)
     ]
+
+
+def _has_changed(state: InstanceState[Any], name: str) -> bool:
+    # What is in there has been set at least, which most has not: its history takes much longer.
+    return name in state.committed_state and state.attrs[name].history.has_changes()
 
 
 async def removed(session: AsyncSession, statement: Delete) -> int:

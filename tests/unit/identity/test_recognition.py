@@ -96,6 +96,19 @@ async def test_what_is_known_is_believed_for_a_second(desk: Desk, door: Door) ->
     assert door.sessions.asked == 2
 
 
+async def test_one_question_is_asked_for_all_who_come_meanwhile(desk: Desk, door: Door) -> None:
+    await desk.user("ada")
+    grant = await desk.sign_in()
+    door.sessions.answering.clear()
+    coming = [asyncio.create_task(door.recognise(grant)) for _ in range(5)]
+    await door.sessions.was_asked.wait()
+    coming[0].cancel()
+    door.sessions.answering.set()
+    ends = await asyncio.gather(*coming, return_exceptions=True)
+    assert [type(end) for end in ends] == [asyncio.CancelledError, *[Actor] * 4]
+    assert door.sessions.asked == 1
+
+
 async def test_to_be_recognised_often_does_not_make_it_last(desk: Desk, door: Door) -> None:
     await desk.user("ada")
     grant = await desk.sign_in()
