@@ -32,7 +32,7 @@ class Cohorts:
 
     begin: Callable[[], OrderingWork]
     abreast: int = 1
-    most: int = 64
+    most: int = 32
     longest: int = 1_000
     patience: float = 10.0
     sizes: Counter[int] = field(default_factory=Counter)

@@ -269,7 +269,7 @@ def test_the_books_are_right_whatever_is_moved_kept_and_undone(
         run_state_machine_as_test(
             machine,  # type: ignore[arg-type]  # anything that makes a machine will do
             settings=settings(
-                max_examples=20,
+                max_examples=14,
                 stateful_step_count=30,
                 deadline=None,
                 database=None,

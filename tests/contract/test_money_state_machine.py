@@ -465,7 +465,7 @@ def test_no_penny_is_lost_or_made_whatever_is_paid_given_back_and_undone(
     run_state_machine_as_test(
         machine,  # type: ignore[arg-type]  # anything that makes a machine will do
         settings=settings(
-            max_examples=20,
+            max_examples=12,
             stateful_step_count=40,
             deadline=None,
             database=None,

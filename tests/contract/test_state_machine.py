@@ -486,7 +486,7 @@ def test_nobody_can_tell_the_storages_from_each_other(
     run_state_machine_as_test(
         machine,  # type: ignore[arg-type]  # anything that makes a machine will do
         settings=settings(
-            max_examples=60,
+            max_examples=35,
             stateful_step_count=40,
             deadline=None,
             database=None,
