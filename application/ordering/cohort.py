@@ -79,7 +79,8 @@ class Cohort:
         try:
             await turn
         except asyncio.CancelledError:
-            self._busy += 1
+            if turn.cancelled():  # or else it had been done, and whoever asked is busy again
+                self._busy += 1
             raise
 
     def rest(self) -> None:

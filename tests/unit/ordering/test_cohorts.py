@@ -8,13 +8,15 @@ from datetime import datetime
 import pytest
 
 from application.ordering.checkout import BasketLine, Checkout
-from application.ordering.cohort import Parted
+from application.ordering.cohort import Cohort, Parted
 from application.ordering.cohorts import Cohorts
+from application.ordering.member import Member
 from application.ordering.ports import PlacingWork
 from application.ordering.telling import Telling
 from application.shared.errors import Overloaded, Unavailable
 from application.shared.unit_of_work import Runner
 from domain.catalog.product import InsufficientStock, Product, ProductId
+from domain.identity.user import UserId
 from domain.ordering.order import Order
 from tests.builders import a_product, a_user, actor_of, at_noon
 from tests.unit.shop import Shop
@@ -145,6 +147,24 @@ async def test_who_goes_away_when_the_turn_has_come_gives_it_back(till: Till) ->
     assert [type(end) for end in ends] == [asyncio.CancelledError, type(None)]
     await till.order()
     assert till.cohorts.sizes == {1: 2, 2: 1}
+
+
+async def test_who_goes_away_when_an_answer_is_on_its_way_holds_nobody_up(till: Till) -> None:
+    cohort = Cohort(till.shop.begin(), 2)
+
+    async def look() -> str:
+        async with Member(cohort) as work:
+            return (await work.users.get(UserId(till.ada.id))).username
+
+    looking = [asyncio.create_task(look()) for _ in range(2)]
+    running = asyncio.create_task(cohort.run())
+    while not cohort.users:  # noqa: ASYNC110 - until the answer is there, and nobody has it
+        await asyncio.sleep(0)
+    looking[0].cancel()
+
+    await asyncio.wait_for(running, timeout=1)
+    ends = await asyncio.gather(*looking, return_exceptions=True)
+    assert [type(end) for end in ends] == [asyncio.CancelledError, str]
 
 
 async def test_cut_off_they_leave_nothing_behind(till: Till) -> None:
