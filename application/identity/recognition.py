@@ -72,12 +72,11 @@ class Recognition:
             asking.exception()  # for those who asked, if they are still there
 
     async def _ask(self, id: SessionId) -> Actor | None:
-        if len(self._seen) >= MOST:
-            self._seen.clear()
-        # Believed by nobody, and gone when something happens before the answer is here.
-        self._seen[id] = asked = (self.monotonic(), None)
         standing = await self.sessions().standing(id, at=self.clock())
         actor = Actor(standing.user_id, standing.role, id) if standing else None
-        if self._seen.get(id) is asked:
+        # Believed only if nothing has happened before the answer is here.
+        if self._asking.get(id) is asyncio.current_task():
+            if len(self._seen) >= MOST:
+                self._seen.clear()
             self._seen[id] = self.monotonic() + BELIEVED, actor
         return actor

@@ -11,8 +11,8 @@ import logging
 from collections import defaultdict
 from datetime import UTC, datetime
 from enum import IntEnum
+from itertools import chain
 from typing import Any
-from uuid import UUID
 
 from application.ordering.ports import OrderingWork
 from application.shared.errors import StorageFailure, TransientFailure, Unavailable
@@ -122,9 +122,7 @@ class Cohort:
         elif step is Step.FLUSH:
             await self.work.flush()
         else:
-            wanted = {product for basket in questions for product in basket}
-            ids = {ProductId(id) for id in wanted if isinstance(id, UUID)}
-            skus = {Sku(sku) for sku in wanted if isinstance(sku, str)}
+            ids, skus = ({*chain(*wanted)} for wanted in zip(*questions, strict=True))
             for product in await self.work.products.lock_all(ids, skus):
                 self.products[ProductId(product.id)] = product
                 if product.deleted_at is None:

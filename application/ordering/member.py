@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,13 +28,13 @@ class Member:
 
     def __init__(self, cohort: Cohort) -> None:
         self._cohort = cohort
-        self._added = 0
+        self.added = 0
         self._has_finished = False
         self.keys = _Keys(cohort)
         self.users = _Users(cohort)
         self.products = _Products(cohort)
-        self.orders: New[Order] = _New(self._counted(cohort.work.orders.add))
-        self.notifications: New[Notification] = _New(self._counted(cohort.work.notifications.add))
+        self.orders: New[Order] = _New(self, cohort.work.orders)
+        self.notifications: New[Notification] = _New(self, cohort.work.notifications)
 
     async def __aenter__(self) -> Self:
         return self
@@ -47,7 +47,7 @@ class Member:
     ) -> None:
         if self._has_finished:
             return
-        self._cohort.is_spoiled |= self._added > 0
+        self._cohort.is_spoiled |= self.added > 0
         self._cohort.rest()
         if not isinstance(error, asyncio.CancelledError):
             # Even a refusal is due to what the others have taken, and holds only if they keep it.
@@ -63,19 +63,12 @@ class Member:
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        before = self._added
+        before = self.added
         try:
             yield
         except BaseException:
-            self._cohort.is_spoiled |= self._added > before
+            self._cohort.is_spoiled |= self.added > before
             raise
-
-    def _counted(self, add: Callable[[A], None]) -> Callable[[A], None]:
-        def adding(entity: A) -> None:
-            self._added += 1
-            add(entity)
-
-        return adding
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +108,16 @@ class _Products:
         self, ids: Iterable[ProductId], skus: Iterable[Sku] = ()
     ) -> Sequence[Product]:
         wanted: list[ProductId | Sku] = [*ids, *skus]
-        await self.cohort.ask(Step.PRODUCTS, wanted)
+        await self.cohort.ask(Step.PRODUCTS, (ids, skus))
         known = self.cohort.products
         return [*{known[name].id: known[name] for name in wanted if name in known}.values()]
 
 
 @dataclass(frozen=True, slots=True)
 class _New(Generic[A]):
-    add: Callable[[A], None]
+    member: Member
+    shared: New[A]
+
+    def add(self, entity: A) -> None:
+        self.member.added += 1
+        self.shared.add(entity)

@@ -88,10 +88,10 @@ class SqlIdempotencyKeys(IdempotencyKeys):
         return await self._answers(used) if used else {}
 
     async def keep_all(self, answers: Mapping[RequestKey, Answer], *, until: datetime) -> None:
-        connection = await self._session.connection()
-        rows = [_answer_row(key, answer) for key, answer in answers.items()]
-        if rows:
-            await connection.execute(_KEEP, [{**row, "until": until} for row in rows])
+        if answers:
+            connection = await self._session.connection()
+            rows = [_answer_row(key, answer, until) for key, answer in answers.items()]
+            await connection.execute(_KEEP, rows)
 
     async def _answers(self, used: Set[tuple[Any, ...]]) -> Mapping[RequestKey, Answer]:
         statement = select(idempotency_keys).where(tuple_(*_PRIMARY_KEY).in_([*used]))
@@ -119,9 +119,10 @@ class SqlIdempotencyKeys(IdempotencyKeys):
         )
 
 
-def _answer_row(key: RequestKey, answer: Answer) -> Mapping[str, Any]:
+def _answer_row(key: RequestKey, answer: Answer, until: datetime) -> Mapping[str, Any]:
     return {
         **{f"its_{name}": value for name, value in asdict(key).items()},
+        "until": until,
         "request_hash": answer.request_hash,
         "status": answer.status,
         "headers": [list(header) for header in answer.headers],
