@@ -3,7 +3,6 @@ from typing import Any, Final
 from sqlalchemy import (
     Select,
     String,
-    and_,
     case,
     except_,
     func,
@@ -18,6 +17,7 @@ from application.auditing import checks
 from domain.catalog.category import DEEPEST
 from infrastructure.sql.auditing.rules import Rule, written
 from infrastructure.sql.catalog.mapping import (
+    ON_SALE,
     categories,
     product_tags,
     products,
@@ -76,8 +76,7 @@ def _tags() -> Select[Any]:
     listed = written(products.c.tags)
     quotes = func.length(listed) - func.length(func.replace(listed, '"', ""))
     quoted = literal('"', String) + product_tags.c.slug + '"'
-    is_on_sale = and_(products.c.is_active, products.c.deleted_at.is_(None))
-    misled = case((product_tags.c.on_sale != is_on_sale, 1), else_=null())
+    misled = case((product_tags.c.on_sale != ON_SALE, 1), else_=null())
     known = case((func.replace(listed, quoted, "") != listed, 1), else_=null())
     return (
         select(products.c.id, literal("tags").label("what"))

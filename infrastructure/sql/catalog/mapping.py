@@ -1,3 +1,5 @@
+from typing import Final
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -140,6 +142,8 @@ tags = Table(
     UniqueConstraint("slug"),
     Index(None, "name", "id"),
 )
+
+ON_SALE: Final = products.c.deleted_at.is_(None) & products.c.is_active
 
 # What a product has in its column `tags`, to find it by. The column is what is read.
 product_tags = Table(

@@ -13,7 +13,7 @@ from application.catalog.loading import ahead, batches
 from domain.catalog.product import NewProduct, Product
 from infrastructure.event_log import Journal
 from infrastructure.sql.catalog.indexing import tag_links
-from infrastructure.sql.catalog.mapping import product_tags, products, stock_movements
+from infrastructure.sql.catalog.mapping import ON_SALE, product_tags, products, stock_movements
 from infrastructure.sql.catalog.search import index, product_search, searchable, vector
 from infrastructure.sql.catalog.stock import movement_row
 from infrastructure.sql.copying import Store, begin_inserting, inserting, keep_statistics
@@ -68,11 +68,7 @@ def _row(new: NewProduct) -> Mapping[str, Any]:
 
 async def index_everything(session: AsyncSession) -> int:
     """Search anew, in batches, for there may be more products than memory holds."""
-    on_sale = exists().where(
-        products.c.id == product_tags.c.product_id,
-        products.c.is_active,
-        products.c.deleted_at.is_(None),
-    )
+    on_sale = exists().where(products.c.id == product_tags.c.product_id, ON_SALE)
     wrong = product_tags.c.on_sale != on_sale
     await session.execute(update(product_tags).where(wrong).values(on_sale=on_sale))
     await session.execute(delete(product_search))

@@ -36,14 +36,13 @@ from application.shared.pages import Page, PageRequest
 from domain.identity.user import UserId
 from domain.ordering.status import OrderStatus
 from domain.shared.money import Currency, Money
-from infrastructure.sql.catalog.mapping import categories, products
+from infrastructure.sql.catalog.mapping import ON_SALE, categories, products
 from infrastructure.sql.identity.mapping import users
 from infrastructure.sql.ordering.mapping import orders
 from infrastructure.sql.pages import AnyRow, page
 from infrastructure.sql.schema import CurrencyCode, UtcDateTime
 
 _SOLD: Final = orders.c.status != OrderStatus.CANCELLED
-_ON_SALE: Final = products.c.deleted_at.is_(None) & products.c.is_active
 _CURRENCY: Final = bindparam("currency", type_=CurrencyCode)
 
 # The sum of many amounts exceeds 64 bits, at which SQLite fails. So an exact sum is two columns:
@@ -86,7 +85,7 @@ _PRICES = (
         func.max(_PRICE).label("highest"),
         *_sum(_PRICE),
     )
-    .where(_ON_SALE)
+    .where(ON_SALE)
     .group_by(products.c.category_id)
     .subquery()
 )
@@ -96,9 +95,7 @@ _CATEGORIES = (
     .order_by(categories.c.name, categories.c.id)
 )
 
-_LOW_STOCK = select(products.c.id, products.c.sku, products.c.name, products.c.stock).where(
-    _ON_SALE
-)
+_LOW_STOCK = select(products.c.id, products.c.sku, products.c.name, products.c.stock).where(ON_SALE)
 _LOW_STOCK_SORTS = {"stock": products.c.stock}
 
 _USERS = select(users.c.role, users.c.is_active, func.count().label("counted")).group_by(
